@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration of a server: one structure of plain values, filled from defaults < file < environment <
+ * command line. What options there are, with their names, defaults, limits and help, stands in one table
+ * (options.c); readers,
+ * --help, --print-config and the reference in docs are made from it.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "common/error.h"
+
+#include <stdio.h>
+
+enum { CONFIG_BINDS_MAX = 16, CONFIG_WORKERS_MAX = 64 };
+
+typedef struct config {
+    /* what runs, and where */
+    char *app;                        /* path of a .so or .c file */
+    unsigned workers;                 /* 0: auto, one for each CPU that the process may use */
+    char *bind[CONFIG_BINDS_MAX + 1]; /* "HOST:PORT", ":PORT", "[V6]:PORT" or "unix:PATH"; ends with NULL */
+    unsigned backlog;
+    hub_level log_level;
+
+    /* supervision; times in seconds */
+    double timeout;          /* a worker whose hub has not turned for so long is killed; 0: never */
+    double boot_timeout;     /* from fork to READY */
+    double graceful_timeout; /* from TERM to the end of a worker */
+
+    /* connections */
+    unsigned worker_connections; /* a worker stops accepting at this number */
+    double keep_alive;           /* an HTTP connection without a request */
+    double header_timeout;       /* from a request's first byte to its last header byte */
+    double body_timeout;         /* between two pieces of a request's body */
+    size_t limit_request_line;   /* bytes; above: 414 */
+    size_t limit_request_fields; /* number; above: 431 */
+    size_t limit_request_head;   /* bytes of request line and headers together; above: 431 */
+    size_t max_body;             /* bytes of a request's body; above: 413 */
+
+    /* WebSocket */
+    char *ws_origins;        /* "*" or a list "https://a.example, https://b.example" */
+    size_t max_message;      /* bytes of one whole message; above: close 1009 */
+    double ws_ping_interval; /* a ping to a client that was silent for so long; 0: never */
+    double ws_ping_timeout;  /* closed when silent for so long after it */
+    double ws_close_timeout; /* from our close frame to the end of the connection */
+
+    /* output queue of one client */
+    size_t queue_soft, queue_hard; /* bytes */
+    double queue_time;             /* over the soft limit for so long: the route's policy applies */
+
+    /* memory */
+    size_t stack_size;      /* bytes of address space of a greenlet's stack */
+    unsigned max_greenlets; /* in one worker */
+    size_t log_size;        /* bytes of the host log, a power of two */
+} config;
+
+typedef enum config_action {
+    CONFIG_RUN,
+    CONFIG_HELP,
+    CONFIG_VERSION,
+    CONFIG_PRINT,
+    CONFIG_CHECK
+} config_action;
+
+/*
+ * Reads everything: the defaults, the file that -c names, the environment (HUBBUB_<OPTION>, with - as _), the
+ * command line. On HUB_OK the caller owns the strings of *config (config_free) and does what *action says;
+ * CONFIG_RUN and CONFIG_CHECK need an APP, the other actions do not. Errors: HUB_EINVAL with one line in
+ * *error that names the option, file and line, what is wrong, and the nearest known name or the allowed
+ * values; HUB_ENOENT (file cannot be read); HUB_ENOMEM. After an error there is nothing to free.
+ */
+hub_status config_load(config *config, config_action *action, int argc, char *const argv[], error *error);
+
+/* Every value at its default, as when nothing is given. Errors: HUB_ENOMEM. */
+hub_status config_defaults(config *config);
+void config_free(config *config);
+
+/* The texts of --help and of --print-config; the latter is YAML that -c reads, with where each value came
+ * from. */
+void config_print_help(FILE *out);
+void config_print(const config *config, FILE *out);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hubbub.h: the application interface of the hubbub server.
+ *
+ * An application is one shared object (or one C file that hubbub compiles on the spot). Every worker process
+ * loads it, calls its setup function once, and from then on calls the handlers that setup registered.
+ *
+ * A worker is one thread. Handlers run in greenlets: they are written in plain blocking style, and each call
+ * here that is said to *park* lets the other greenlets of the worker run meanwhile. A call that is not said
+ * to park never does. Between two parking calls a handler is alone, so an application needs no locks.
+ *
+ * Unless a function says otherwise it is called from a greenlet or from setup, never from another thread.
+ *
+ * Memory: what a function is given is read before it returns and stays the caller's. What a function lends
+ * (a message, a header's value, a room's name) is valid until the moment that its comment names.
+ *
+ * Text is length-counted (hub_bytes), because what arrives from a network may hold a NUL. Where a parameter
+ * is a `const char *`, it is text that the application itself wrote: a path, a room's name, a format.
+ *
+ * Time is in seconds, as double. HUB_FOREVER means no limit; 0 means do not wait.
+ */
+#ifndef HUBBUB_H
+#define HUBBUB_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HUB_VERSION "0.1.0"
+
+/* Changes whenever a compiled application would misread this header. hubbub refuses a module of another
+ * number. */
+#define HUB_ABI 1
+
+#define HUB_FOREVER (-1.0)
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Status
+ * ------------------------------------------------------------------------------------------------------------------
+ * Functions that can fail return one of these. A handler returns one too: HUB_OK and HUB_ECLOSED are normal
+ * ends, any other is logged with the handler's name.
+ */
+#define HUB_STATUS_MAP(X)                                                                                    \
+    X(OK, "success")                                                                                         \
+    X(ECLOSED, "the connection, queue or client is closed")                                                  \
+    X(ETIMEDOUT, "the time given to a wait is over")                                                         \
+    X(ECANCELED, "the greenlet was killed while it waited")                                                  \
+    X(EINVAL, "an argument is not allowed")                                                                  \
+    X(ENOMEM, "memory could not be had")                                                                     \
+    X(EFULL, "a queue or table is at its limit")                                                             \
+    X(ETOOBIG, "a message or name is larger than its limit")                                                 \
+    X(ENOENT, "there is no such thing")                                                                      \
+    X(EEXIST, "it exists already")                                                                           \
+    X(EAGAIN, "it cannot be done now, later it may")                                                         \
+    X(ESTATE, "not allowed in this state or from this context")                                              \
+    X(EPROTO, "the peer broke the protocol")                                                                 \
+    X(ESYSTEM, "a system call failed; errno tells which way")                                                \
+    X(EFAIL, "the application says that it failed")
+
+typedef enum hub_status {
+#define HUB_STATUS_ENUM(name, text) HUB_##name,
+    HUB_STATUS_MAP(HUB_STATUS_ENUM)
+#undef HUB_STATUS_ENUM
+} hub_status;
+
+/* The name without its prefix ("ECLOSED"), and the text of the map above. Never NULL, also for a foreign
+ * number. */
+const char *hub_status_name(hub_status status);
+const char *hub_status_text(hub_status status);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Bytes, identifiers
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hub_bytes {
+    const void *data; /* may be NULL when length is 0 */
+    size_t length;
+} hub_bytes;
+
+static inline hub_bytes hub_bytes_of(const void *data, size_t length)
+{
+    hub_bytes bytes = {data, length};
+    return bytes;
+}
+
+/* The bytes of a C string, without its NUL. NULL gives the empty bytes. */
+static inline hub_bytes hub_text(const char *text)
+{
+    return hub_bytes_of(text, text ? strlen(text) : 0);
+}
+
+static inline bool hub_equal(hub_bytes a, hub_bytes b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+
+/*
+ * Names one client of this host, in any of its workers. May be kept, copied, put into a table, sent to
+ * another worker: once its client is gone it names nobody for ever. 0 is never a client.
+ */
+typedef uint64_t hub_id;
+
+/* Names one greenlet of this worker. The same rule: it may be kept, and 0 is never one. */
+typedef uint64_t hub_greenlet;
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The application
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hub_app hub_app;
+
+typedef struct hub_module {
+    uint32_t abi;                      /* HUB_ABI; HUB_MODULE fills it in */
+    uint32_t module_size;              /* sizeof(hub_module); HUB_MODULE fills it in */
+    const char *name;                  /* appears in log lines */
+    hub_status (*setup)(hub_app *app); /* registers routes; called once in each worker, before it serves */
+    size_t session_size;      /* bytes of session data that each WebSocket client gets, zeroed; 0 for none */
+    uint32_t session_version; /* raise it when the layout of the session data changes */
+} hub_module;
+
+/*
+ * Declares the application of a shared object; exactly one in each. Takes designated initialisers:
+ *     HUB_MODULE(.name = "chat", .setup = setup);
+ */
+#define HUB_MODULE(...)                                                                                      \
+    __attribute__((visibility("default")))                                                                   \
+    const hub_module hub_module_declared = {.abi = HUB_ABI, .module_size = sizeof(hub_module), __VA_ARGS__}
+
+/*
+ * A hook that runs in a greenlet of each worker: `on_start` before the worker serves (a status other than
+ * HUB_OK fails the worker's boot), `on_stop` after its last client is gone or its graceful time is over. A
+ * hook may park. Several are called in the order of registration. Errors: HUB_ESTATE outside setup,
+ * HUB_ENOMEM.
+ */
+typedef hub_status (*hub_hook)(void *arg);
+hub_status hub_on_start(hub_app *app, hub_hook hook, void *arg);
+hub_status hub_on_stop(hub_app *app, hub_hook hook, void *arg);
+
+/* Who runs this: numbers for log lines and "which worker am I on" pages. */
+typedef struct hub_worker_info {
+    unsigned slot;       /* 0 … workers-1: the place that this worker fills */
+    unsigned generation; /* how many workers filled this slot before, plus 1 */
+    unsigned workers;    /* configured number of workers */
+} hub_worker_info;
+hub_worker_info hub_worker(void);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Log
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum hub_level { HUB_DEBUG, HUB_INFO, HUB_WARNING, HUB_ERROR, HUB_CRITICAL } hub_level;
+
+/* Writes one line to the server's log, cut at 2,000 bytes; control characters are escaped. Any thread. */
+void hub_log(hub_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void hub_logv(hub_level level, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * HTTP
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hub_http hub_http; /* one request and its answer; lives as long as its handler runs */
+
+/*
+ * Answers one request. Runs in a greenlet of its own and may park. It should call one of the reply functions
+ * once; returning without one answers 500 (HUB_OK included: a forgotten reply is a defect worth seeing).
+ */
+typedef hub_status (*hub_http_handler)(hub_http *http, void *arg);
+
+/*
+ * Routes METHOD and PATTERN to a handler. Method "*" takes all; a GET route answers HEAD too, without a body.
+ * A pattern is a path of segments: `/users/:id` takes any one segment as parameter `id`; a last segment `*`
+ * takes the rest of the path, also an empty one, as parameter `*`. Literal segments win over parameters,
+ * parameters over `*`. The path is matched after percent-decoding each segment, so an encoded slash stays
+ * inside its segment. Errors: HUB_ESTATE outside setup, HUB_EINVAL (pattern without a leading slash, `*` not
+ * last, empty parameter name), HUB_EEXIST (same method and pattern registered before), HUB_ENOMEM.
+ */
+hub_status hub_on_http(hub_app *app, const char *method, const char *pattern, hub_http_handler handler,
+                       void *arg);
+
+/*
+ * Serves the files of a directory below the path prefix: GET and HEAD, content type by extension, index.html
+ * for a directory, Last-Modified with 304. Nothing outside the directory is ever opened, by dots or by links.
+ * A relative directory is meant from the application's own folder, else from the working directory.
+ * Errors: HUB_ESTATE outside setup, HUB_EINVAL (prefix without a leading slash), HUB_ENOENT (no such
+ * directory), HUB_ENOMEM.
+ */
+hub_status hub_static(hub_app *app, const char *prefix, const char *directory);
+
+/* Parts of the request. All are lent until the handler returns. A missing part has data NULL and length 0. */
+hub_bytes hub_http_method(const hub_http *http);
+hub_bytes hub_http_path(const hub_http *http);                     /* as sent, without the query */
+hub_bytes hub_http_param(const hub_http *http, const char *name);  /* of the pattern, decoded */
+hub_bytes hub_http_query(const hub_http *http, const char *name);  /* first of that name, decoded */
+hub_bytes hub_http_header(const hub_http *http, const char *name); /* any case; the first line of that name */
+hub_bytes hub_http_body(const hub_http *http);                     /* whole, at most the limit `max-body` */
+hub_bytes hub_http_peer(const hub_http *http); /* "192.0.2.7:51000", "[2001:db8::1]:51000" or "unix:" */
+
+/*
+ * Header lines in the order they came: sets *name and *value and returns true, or returns false when `index`
+ * is past the last one. Names come as sent.
+ */
+bool hub_http_header_at(const hub_http *http, size_t index, hub_bytes *name, hub_bytes *value);
+
+/*
+ * Adds a header line to the answer. Content-Length, Transfer-Encoding, Connection and Date belong to the
+ * server. Errors: HUB_EINVAL (a name that is no token, CR, LF or NUL in the value, a name that is the
+ * server's), HUB_ESTATE (answered already), HUB_ENOMEM.
+ */
+hub_status hub_http_set(hub_http *http, const char *name, hub_bytes value);
+
+/*
+ * Answers the request: status 200 … 599, a content type (NULL for none) and the whole body, which is copied.
+ * Does not park: bytes that the client does not take yet wait in the connection's queue.
+ * Errors: HUB_ESTATE (answered already), HUB_EINVAL (status out of range, or a content type with control
+ * characters), HUB_ENOMEM, HUB_ECLOSED (the client is gone; nothing is to be done).
+ */
+hub_status hub_http_reply(hub_http *http, int status, const char *content_type, hub_bytes body);
+
+/* The same with a body made as printf makes it. */
+hub_status hub_http_replyf(hub_http *http, int status, const char *content_type, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * WebSocket
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hub_ws
+    hub_ws; /* the client that a handler was called for; lives as long as the handler runs */
+
+typedef enum hub_type { HUB_TEXT = 1, HUB_BINARY = 2 } hub_type; /* the opcodes of RFC 6455, section 5.2 */
+
+typedef struct hub_message {
+    hub_type type;
+    hub_bytes body; /* text is valid UTF-8 */
+} hub_message;
+
+/*
+ * A receive loop: runs in a greenlet that the client keeps until the handler returns, which closes the
+ * connection with 1000 (1011 when the status is neither HUB_OK nor HUB_ECLOSED). A client parked in one costs
+ * a stack, about one page; event handlers cost nothing while idle.
+ */
+typedef hub_status (*hub_ws_handler)(hub_ws *ws, void *arg);
+
+/* Event handlers. Each runs in a pooled greenlet while it runs; those of one client never overlap and keep
+ * order. */
+typedef hub_status (*hub_ws_open_handler)(hub_ws *ws, void *arg);
+typedef hub_status (*hub_ws_message_handler)(hub_ws *ws, const hub_message *message, void *arg);
+typedef void (*hub_ws_close_handler)(hub_ws *ws, uint16_t code, hub_bytes reason, void *arg);
+
+/* What happens to a client whose output queue is over its limits. */
+typedef enum hub_policy {
+    HUB_POLICY_CLOSE, /* closed with 1013 (try again later) */
+    HUB_POLICY_SKIP,  /* the newest message is dropped for this client and counted */
+    HUB_POLICY_BLOCK, /* a direct send parks its sender; for broadcasts the same as HUB_POLICY_CLOSE */
+} hub_policy;
+
+/*
+ * A WebSocket route. Either `handler` or some of the `on_` functions; path as in hub_on_http. A field left 0
+ * or NULL takes the configured value of the option in its comment.
+ */
+typedef struct hub_ws_route {
+    const char *path;
+    hub_ws_handler handler;      /* a receive loop … */
+    hub_ws_open_handler on_open; /* … or events: a status other than HUB_OK closes with 1011 */
+    hub_ws_message_handler on_message;
+    hub_ws_close_handler on_close; /* called once for every client that was opened, whatever ended it */
+    void *arg;
+    const char *subprotocols; /* offered ones that the route takes, "a, b", best first; NULL chooses none */
+    const char *origins;      /* --ws-origins: "*", or origins "https://a.example, https://b.example" */
+    size_t max_message;       /* --max-message: bytes of one whole message; above it 1009 */
+    hub_policy policy;
+    size_t queue_soft, queue_hard; /* --queue-soft, --queue-hard: bytes waiting for one client */
+    double queue_time;             /* --queue-time: how long it may stay over the soft limit */
+} hub_ws_route;
+
+/* Errors of both: as hub_on_http; HUB_EINVAL also when a route has both a loop and events, or neither. */
+hub_status hub_on_ws(hub_app *app, const char *path, hub_ws_handler handler, void *arg);
+hub_status hub_on_ws_route(hub_app *app, const hub_ws_route *route);
+
+/*
+ * Waits for the client's next message and lends it until the next call of hub_ws_recv or the handler's end.
+ * Only in a receive loop. Parks.
+ * Errors: HUB_ECLOSED (the client closed or is gone, or the server drains: the normal end), HUB_ETIMEDOUT,
+ * HUB_ECANCELED, HUB_ESTATE (called in an event handler or by another greenlet).
+ */
+hub_status hub_ws_recv(hub_ws *ws, hub_message *message, double timeout);
+
+/*
+ * Queues a message for this client; everything queued in one turn of the hub leaves in one write. Text is
+ * sent as it is: that it be UTF-8 is the caller's part. Parks only under HUB_POLICY_BLOCK. Errors:
+ * HUB_ECLOSED, HUB_EFULL (over its limits: dropped or closed, by policy), HUB_ENOMEM, HUB_ECANCELED (killed
+ * while parked).
+ */
+hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body);
+
+/*
+ * Starts the closing handshake (RFC 6455, section 7.1.2) with a code and at most 123 bytes of reason. What
+ * was queued before still goes out. Does not wait for the peer's answer. Errors: HUB_EINVAL (a code that must
+ * not be sent: below 1000, 1004-1006, 1015, above 4999, or a reason that is too long), HUB_ECLOSED (closing
+ * or closed already).
+ */
+hub_status hub_ws_close(hub_ws *ws, uint16_t code, const char *reason);
+
+hub_id hub_ws_id(const hub_ws *ws);
+void *hub_ws_session(
+    const hub_ws *ws); /* this client's session data; NULL when session_size is 0 or the client is gone */
+hub_bytes hub_ws_param(const hub_ws *ws,
+                       const char *name); /* of the route's path; lent until the handler parks or returns */
+hub_bytes hub_ws_subprotocol(const hub_ws *ws); /* the one chosen, or empty */
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Rooms and sending to many
+ * ------------------------------------------------------------------------------------------------------------------
+ * A room is a name, up to 255 bytes. It exists while somebody is in it, on any worker. A client leaves its
+ * rooms when it closes. One client sees direct sends and broadcasts in the order in which they were made
+ * here.
+ */
+
+/*
+ * Joins or leaves. After hub_join returns, every message published to the room from then on, on any worker,
+ * reaches the client. Joining twice, or leaving a room one is not in, changes nothing and succeeds. Neither
+ * parks. Errors: HUB_ECLOSED, HUB_ETOOBIG (name), HUB_EINVAL (empty name), HUB_ENOMEM.
+ */
+hub_status hub_join(hub_ws *ws, const char *room);
+hub_status hub_leave(hub_ws *ws, const char *room);
+hub_status hub_join_bytes(hub_ws *ws, hub_bytes room);
+hub_status hub_leave_bytes(hub_ws *ws, hub_bytes room);
+
+/* Members of a room in this worker. */
+size_t hub_room_size(hub_bytes room);
+
+/* Whom a message is for. Made by the functions below; a value, not an object. */
+typedef struct hub_to {
+    hub_bytes room; /* length 0: everybody, or `client` */
+    hub_id client;  /* 0: not a single client */
+    hub_id except;  /* 0: nobody is left out */
+} hub_to;
+
+static inline hub_to hub_to_everyone(void)
+{
+    hub_to to = {{NULL, 0}, 0, 0};
+    return to;
+}
+
+static inline hub_to hub_to_room_bytes(hub_bytes room)
+{
+    hub_to to = {room, 0, 0};
+    return to;
+}
+
+static inline hub_to hub_to_room(const char *room)
+{
+    return hub_to_room_bytes(hub_text(room));
+}
+
+static inline hub_to hub_to_client(hub_id client)
+{
+    hub_to to = {{NULL, 0}, client, 0};
+    return to;
+}
+
+/* The same without one client, as a rule the sender: hub_except(hub_to_room("lobby"), hub_ws_id(ws)). */
+static inline hub_to hub_except(hub_to to, hub_id client)
+{
+    to.except = client;
+    return to;
+}
+
+/*
+ * Publishes a message: on success every worker of this host that lives and keeps up hands it to its clients
+ * exactly once, and all see one order. What a slow client's queue then does with it, its route's policy says.
+ * Parks only while the host's log is full, at most 0.1 s; then the worker that held it up is cut off, not the
+ * caller. Errors: HUB_ETOOBIG (a body above a quarter of the log), HUB_EFULL (the log stayed full),
+ * HUB_ECANCELED, HUB_ENOMEM.
+ */
+hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Greenlets
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef void (*hub_greenlet_main)(void *arg);
+
+/*
+ * Starts a greenlet; it runs first when the caller parks. `name` is copied (31 bytes at most are kept) and
+ * appears in dumps and log lines. `id` may be NULL. Errors: HUB_ENOMEM, HUB_EFULL (--max-greenlets).
+ */
+hub_status hub_spawn(hub_greenlet *id, const char *name, hub_greenlet_main run, void *arg);
+
+hub_greenlet hub_current(void); /* 0 outside a greenlet */
+void hub_yield(void);           /* parks until every other ready greenlet has run; nothing outside one */
+
+/* Parks for so long. HUB_OK after it, or HUB_ECANCELED; HUB_ESTATE outside a greenlet (the same for all
+ * waits). */
+hub_status hub_sleep(double seconds);
+
+/* Parks until the greenlet has ended; at once when it has. HUB_ETIMEDOUT, HUB_ECANCELED, HUB_EINVAL (joins
+ * itself). */
+hub_status hub_join_greenlet(hub_greenlet id, double timeout);
+
+/*
+ * Makes the wait in progress of a greenlet, or its next one, return HUB_ECANCELED, once. Does not wait for
+ * its end. HUB_ENOENT when it has ended.
+ */
+hub_status hub_kill(hub_greenlet id);
+
+/*
+ * Parks until a descriptor is ready. `events` is HUB_READ, HUB_WRITE or both; *ready (may be NULL) tells
+ * which. The descriptor must stay open until the call returns. Errors: HUB_ETIMEDOUT, HUB_ECANCELED,
+ * HUB_EINVAL (not open, or no events).
+ */
+enum { HUB_READ = 1, HUB_WRITE = 2 };
+hub_status hub_wait_fd(int fd, int events, double timeout, int *ready);
+
+/* An event: unset at first; waiters park until it is set; set wakes all of them and stays set until cleared.
+ */
+typedef struct hub_event hub_event;
+hub_event *hub_event_new(void);        /* NULL without memory */
+void hub_event_free(hub_event *event); /* nobody may wait on it; NULL is fine */
+void hub_event_set(hub_event *event);
+void hub_event_clear(hub_event *event);
+bool hub_event_is_set(const hub_event *event);
+hub_status hub_event_wait(hub_event *event, double timeout); /* HUB_ETIMEDOUT, HUB_ECANCELED */
+
+/* A counting semaphore; waiters are served in the order in which they came. */
+typedef struct hub_semaphore hub_semaphore;
+hub_semaphore *hub_semaphore_new(unsigned value);
+void hub_semaphore_free(hub_semaphore *semaphore);
+hub_status hub_semaphore_acquire(hub_semaphore *semaphore, double timeout); /* HUB_ETIMEDOUT, HUB_ECANCELED */
+void hub_semaphore_release(hub_semaphore *semaphore);
+
+/*
+ * A first-in-first-out queue of pointers with a capacity (0: without a limit). put parks while it is full,
+ * get while it is empty. close wakes everybody: put then fails with HUB_ECLOSED, get does so once the queue
+ * is empty.
+ */
+typedef struct hub_queue hub_queue;
+hub_queue *hub_queue_new(size_t capacity);
+void hub_queue_free(hub_queue *queue); /* what is still in it stays the caller's */
+hub_status
+hub_queue_put(hub_queue *queue, void *item,
+              double timeout); /* HUB_ETIMEDOUT (0: full), HUB_ECLOSED, HUB_ECANCELED, HUB_ENOMEM */
+hub_status hub_queue_get(hub_queue *queue, void **item,
+                         double timeout); /* HUB_ETIMEDOUT (0: empty), HUB_ECLOSED, HUB_ECANCELED */
+size_t hub_queue_length(const hub_queue *queue);
+void hub_queue_close(hub_queue *queue);
+
+/*
+ * Greenlet-local storage: a key made once, a value in each greenlet. The destructor (may be NULL) is called
+ * with a value that is not NULL when its greenlet ends. Errors of set: HUB_ESTATE (outside a greenlet),
+ * HUB_EINVAL (no such key), HUB_ENOMEM; of new: HUB_EFULL (64 keys).
+ */
+typedef unsigned hub_local;
+hub_status hub_local_new(hub_local *key, void (*destructor)(void *value));
+hub_status hub_local_set(hub_local key, void *value);
+void *hub_local_get(hub_local key); /* NULL when never set */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The turning of a worker: one libev loop, and around its poll a table of named steps.
+ *
+ * One turn:  steps after the poll  ->  ready greenlets  ->  steps before the poll  ->  poll (libev; watchers
+ * run)
+ *
+ * Code that runs in a step, in a watcher's callback or in a timer is in *hub context*: it must not park. Code
+ * that runs in a greenlet may. A process has one loop; it belongs to the thread that made it.
+ */
+#ifndef WORKER_HUB_LOOP_H
+#define WORKER_HUB_LOOP_H
+
+#include "common/error.h"
+
+#include <ev.h>
+
+typedef struct loop_options {
+    size_t stack_size;      /* bytes of address space a greenlet; rounded up to pages */
+    unsigned max_greenlets; /* 0: no limit */
+} loop_options;
+
+/* When a step runs. After the poll: what arrived by other roads than watchers. Before it: what gathers a
+ * turn's work. */
+typedef enum loop_phase { LOOP_AFTER_POLL, LOOP_BEFORE_POLL } loop_phase;
+
+/* A step; true says that more waits to be done, so that the poll must not block. */
+typedef bool (*loop_step)(void *arg);
+
+/*
+ * Makes the loop and the greenlet pool of this process. Errors: HUB_ESTATE (there is one), HUB_ENOMEM,
+ * HUB_ESYSTEM. loop_close frees everything; no greenlet may be alive but those that are pooled.
+ */
+hub_status loop_open(const loop_options *options, error *error);
+void loop_close(void);
+
+/* libev's loop, for watchers. NULL while there is none. */
+struct ev_loop *loop_ev(void);
+
+/* Adds a step behind those of its phase. Errors: HUB_EFULL (8 a phase). `name` appears in dumps. */
+hub_status loop_add_step(loop_phase phase, const char *name, loop_step step, void *arg);
+
+/* Turns until loop_stop. Errors: HUB_ESTATE (called from a greenlet or from within itself). */
+hub_status loop_run(void);
+void loop_stop(void);
+
+/* Turns so far. Another thread or process may read it through the word that loop_publish_turns names. */
+uint64_t loop_turns(void);
+void loop_publish_turns(_Atomic uint64_t *word); /* stored each turn; NULL stops it */
+
+/* The time at which this turn's poll returned, in seconds of libev's monotonic-enough clock; no system call.
+ */
+double loop_now(void);
+
+#endif
