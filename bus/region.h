@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shared memory of a host: one memfd that the master makes before its first fork and every worker
+ * inherits.
+ *
+ *     header   magic, layout version, epoch, hash key, sizes
+ *     rows     one for each incarnation that may live at once (row.h)
+ *     interest which incarnations have members in rooms of a hash (interest.h)
+ *     buckets  position of the newest record for each room hash: where recovery starts to walk back
+ *     states   one word for each cell of the log
+ *     cells    the log itself (hostlog.h)
+ *
+ * The eventfds are made with it: a doorbell for each row, and one that wakes the master.
+ */
+#ifndef BUS_REGION_H
+#define BUS_REGION_H
+
+#include "bus/row.h"
+#include "common/error.h"
+#include "common/hash.h"
+
+enum {
+    REGION_ROWS = 2 * 64 + 4, /* a reload runs two incarnations of a slot; and the gateways */
+    REGION_MASK_WORDS = (REGION_ROWS + 63) / 64,
+    REGION_HASH_BUCKETS = 65536,
+    REGION_CELL = 128, /* bytes; records start at multiples of it */
+};
+
+typedef struct region_header region_header;
+
+typedef struct region {
+    region_header *header;
+    row *rows; /* REGION_ROWS of them */
+    int memory_fd;
+    size_t size;                /* bytes mapped */
+    int doorbells[REGION_ROWS]; /* eventfds, non-blocking; an incarnation watches the one of its row */
+    int master_doorbell;
+} region;
+
+/*
+ * Makes and maps a region whose log holds `log_size` bytes (a power of two, at least 1 MiB). In the master,
+ * before the first fork. Its pages are touched only as they are used. Errors: HUB_EINVAL (size), HUB_ESYSTEM
+ * (memfd, mmap, eventfd: the line says which limit), HUB_ENOMEM.
+ */
+hub_status region_create(region *region, size_t log_size, error *error);
+
+/* Maps a region again from its descriptor and checks magic, layout version and sizes. HUB_EPROTO when they do
+ * not match. */
+hub_status region_attach(region *region, int memory_fd, error *error);
+
+/* Unmaps it and closes its descriptors. */
+void region_close(region *region);
+
+/* The key under which all processes of the host hash room names. */
+hash_key region_hash_key(const region *region);
+uint64_t
+region_epoch(const region *region); /* changes whenever positions of an older region mean nothing any more */
+
+/* Rings an incarnation; rings the master. Any process. A full eventfd counts as rung. */
+void region_ring(const region *region, unsigned row);
+void region_ring_master(const region *region);
+
+#endif

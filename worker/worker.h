@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker process, as the master starts it. */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "bus/region.h"
+#include "config/config.h"
+
+/* Exit codes of a worker; the master gives them on when no worker was ever ready. */
+enum { WORKER_EXIT_OK = 0, WORKER_EXIT_BOOT = 3, WORKER_EXIT_APP = 4 };
+
+typedef struct worker_listener {
+    int fd;           /* listening, non-blocking, shared by all workers */
+    const char *name; /* as configured: for log lines */
+} worker_listener;
+
+typedef struct worker_boot {
+    const config *config;
+    const region *region;
+    unsigned row; /* this incarnation's row; its word is BOOTING */
+    unsigned slot, generation;
+    unsigned workers; /* configured number, never 0 */
+    const worker_listener *listeners;
+    size_t listener_count;
+    int parent_pipe; /* reads end-of-file when the master is gone: the worker then drains */
+} worker_boot;
+
+/*
+ * Runs a worker to its end and returns its exit code; called in a freshly forked child, which then exits with
+ * it. It loads the application, calls its setup and start hooks, sets its row READY, rings the master, and
+ * serves. SIGTERM drains: no more accepting, WebSockets closed with 1001 spread over config.graceful_timeout,
+ * requests in progress finished; then it returns WORKER_EXIT_OK. SIGINT and SIGQUIT end it at once. Other
+ * signals keep their defaults. A failed boot has been logged in one line: WORKER_EXIT_APP when the
+ * application could not be loaded, compiled or set up, else WORKER_EXIT_BOOT.
+ */
+int worker_main(const worker_boot *boot);
+
+#endif
