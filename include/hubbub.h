@@ -32,6 +32,9 @@
 extern "C" {
 #endif
 
+/* Both the server and applications may be built with -fvisibility=hidden. */
+#pragma GCC visibility push(default)
+
 #define HUB_VERSION "0.1.0"
 
 /* Changes whenever a compiled application would misread this header. hubbub refuses a module of another
@@ -466,6 +469,8 @@ typedef unsigned hub_local;
 hub_status hub_local_new(hub_local *key, void (*destructor)(void *value));
 hub_status hub_local_set(hub_local key, void *value);
 void *hub_local_get(hub_local key); /* NULL when never set */
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
