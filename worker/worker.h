@@ -15,7 +15,8 @@ typedef struct worker_listener {
 } worker_listener;
 
 typedef struct worker_boot {
-    const config *config;
+    const config *config; /* its `app` stays what was given, so that relative folders are meant from there */
+    const char *module;   /* the shared object to load: `config->app`, or what was compiled from it */
     const region *region;
     unsigned row; /* this incarnation's row; its word is BOOTING */
     unsigned slot, generation;
