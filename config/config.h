@@ -2,8 +2,7 @@
 /*
  * The configuration of a server: one structure of plain values, filled from defaults < file < environment <
  * command line. What options there are, with their names, defaults, limits and help, stands in one table
- * (options.c); readers,
- * --help, --print-config and the reference in docs are made from it.
+ * (options.c); readers, --help, --print-config and the reference in docs are made from it.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -28,17 +27,20 @@ typedef struct config {
     double graceful_timeout; /* from TERM to the end of a worker */
 
     /* connections */
-    unsigned worker_connections; /* a worker stops accepting at this number */
-    double keep_alive;           /* an HTTP connection without a request */
-    double header_timeout;       /* from a request's first byte to its last header byte */
-    double body_timeout;         /* between two pieces of a request's body */
-    size_t limit_request_line;   /* bytes; above: 414 */
-    size_t limit_request_fields; /* number; above: 431 */
-    size_t limit_request_head;   /* bytes of request line and headers together; above: 431 */
-    size_t max_body;             /* bytes of a request's body; above: 413 */
+    unsigned worker_connections;   /* a worker stops accepting at this number */
+    double keep_alive;             /* an HTTP connection without a request */
+    double header_timeout;         /* from a request's first byte to its last header byte */
+    double body_timeout;           /* between two pieces of a request's body */
+    size_t limit_request_line;     /* bytes; above: 414 */
+    unsigned limit_request_fields; /* number; above: 431 */
+    size_t limit_request_head;     /* bytes of request line and headers together; above: 431 */
+    size_t max_body;               /* bytes of a request's body; above: 413 */
 
     /* WebSocket */
-    char *ws_origins;        /* "*" or a list "https://a.example, https://b.example" */
+    /* "same": the origin's host and port are those of the Host header; "*": any; or a list
+     * "https://a.example, https://b.example:8443", lower case as browsers send it. A client that sends no
+     * Origin is no browser and is always let in. */
+    char *ws_origins;
     size_t max_message;      /* bytes of one whole message; above: close 1009 */
     double ws_ping_interval; /* a ping to a client that was silent for so long; 0: never */
     double ws_ping_timeout;  /* closed when silent for so long after it */
@@ -52,6 +54,10 @@ typedef struct config {
     size_t stack_size;      /* bytes of address space of a greenlet's stack */
     unsigned max_greenlets; /* in one worker */
     size_t log_size;        /* bytes of the host log, a power of two */
+
+    /* where the values come from */
+    char *file;                    /* that -c named; NULL: none */
+    struct config_source *sources; /* of the table's options, in its order; read by this floor only */
 } config;
 
 typedef enum config_action {
@@ -59,15 +65,17 @@ typedef enum config_action {
     CONFIG_HELP,
     CONFIG_VERSION,
     CONFIG_PRINT,
-    CONFIG_CHECK
+    CONFIG_CHECK,
+    CONFIG_REFERENCE
 } config_action;
 
 /*
  * Reads everything: the defaults, the file that -c names, the environment (HUBBUB_<OPTION>, with - as _), the
  * command line. On HUB_OK the caller owns the strings of *config (config_free) and does what *action says;
- * CONFIG_RUN and CONFIG_CHECK need an APP, the other actions do not. Errors: HUB_EINVAL with one line in
- * *error that names the option, file and line, what is wrong, and the nearest known name or the allowed
- * values; HUB_ENOENT (file cannot be read); HUB_ENOMEM. After an error there is nothing to free.
+ * CONFIG_RUN and CONFIG_CHECK need an APP, the other actions do not. CONFIG_HELP, CONFIG_VERSION and
+ * CONFIG_REFERENCE read neither file nor environment and leave every value at its default. Errors: HUB_EINVAL
+ * with one line in *error that names the option, file and line, what is wrong, and the nearest known name or
+ * the allowed values; HUB_ENOENT (file cannot be read); HUB_ENOMEM. After an error there is nothing to free.
  */
 hub_status config_load(config *config, config_action *action, int argc, char *const argv[], error *error);
 
@@ -75,9 +83,19 @@ hub_status config_load(config *config, config_action *action, int argc, char *co
 hub_status config_defaults(config *config);
 void config_free(config *config);
 
-/* The texts of --help and of --print-config; the latter is YAML that -c reads, with where each value came
- * from. */
+/*
+ * The texts of --help, --print-config and --print-reference. The second is YAML that -c reads, with where
+ * each value came from; the third is docs/configuration.md.
+ */
 void config_print_help(FILE *out);
 void config_print(const config *config, FILE *out);
+void config_print_reference(FILE *out);
+
+/*
+ * How many workers to run, 1 to CONFIG_WORKERS_MAX: the configured number, or for auto one for each CPU that
+ * the process may use: its affinity mask, and no more than the quota (rounded up) of its control groups
+ * (cpu.max of cgroup v2).
+ */
+unsigned config_worker_count(const config *config);
 
 #endif

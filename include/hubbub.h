@@ -280,7 +280,7 @@ typedef struct hub_ws_route {
     hub_ws_close_handler on_close; /* called once for every client that was opened, whatever ended it */
     void *arg;
     const char *subprotocols; /* offered ones that the route takes, "a, b", best first; NULL chooses none */
-    const char *origins;      /* --ws-origins: "*", or origins "https://a.example, https://b.example" */
+    const char *origins;      /* --ws-origins: "same", "*", or "https://a.example, https://b.example" */
     size_t max_message;       /* --max-message: bytes of one whole message; above it 1009 */
     hub_policy policy;
     size_t queue_soft, queue_hard; /* --queue-soft, --queue-hard: bytes waiting for one client */
