@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The server as tests see it: started for real, talked to over sockets, its log read, ended by process id. Nothing
+here sleeps for a fixed time: `wait_for` polls a condition until its deadline.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("HUBBUB_BUILD", ROOT / "build")).resolve()
+SANITIZED = "HUBBUB_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text() if BUILD.exists() else False
+PATIENCE = 30.0 if SANITIZED else 10.0
+
+READY = re.compile(r"worker (\d+): ready")
+DAMAGE = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")
+
+
+def wait_for(condition, what, patience=PATIENCE, pause=0.005):
+    """Returns the condition's first true value; fails with `what` when there is none in time."""
+    deadline = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {patience} s: {what() if callable(what) else what}"
+        time.sleep(pause)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def stat_fields(pid):
+    """The fields of /proc/PID/stat behind the command's name: state, parent, group, session, …; None when gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def alive(pid):
+    fields = stat_fields(pid)
+    return fields is not None and fields[0] not in "ZX"
+
+
+def session_members(session):
+    """Process ids of all processes of a session, zombies left out."""
+    members = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            fields = stat_fields(entry)
+            if fields and fields[3] == str(session) and fields[0] not in "ZX":
+                members.append(int(entry))
+    return members
+
+
+def find_app(app):
+    """`contract.so` is an example of the build; anything with a folder in it is taken as it is."""
+    path = Path(app)
+    return path if path.parent != Path(".") else BUILD / "examples" / path
+
+
+class Server:
+    """One hubbub with its own session of processes, so that whatever it leaves behind is found."""
+
+    def __init__(self, app, *options, folder, workers=4, bind=None, env=None, cwd=None):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.workers = workers
+        self.port = None if bind else free_port()
+        self.bind = bind or f"127.0.0.1:{self.port}"
+        self.unix = self.bind[5:] if self.bind.startswith("unix:") else None
+        self.command = [str(BUILD / "hubbub"), "-w", str(workers), "-b", self.bind, *map(str, options),
+                        str(find_app(app))]
+        self.env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", **(env or {})}
+        self.cwd = cwd or self.folder
+        self.log_path = self.folder / "log"
+        self.process = None
+        self.pid = None
+
+    # ---- life
+
+    def launch(self):
+        """Starts the process without waiting for anything."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=self.env, cwd=self.cwd, start_new_session=True)
+        self.pid = self.process.pid
+        return self
+
+    def start(self):
+        self.launch()
+        try:
+            wait_for(lambda: self.process.poll() is not None or self.ready_count() >= self.workers,
+                     lambda: f"{self.workers} workers ready; the log:\n{self.log()}")
+            assert self.process.poll() is None, f"the server ended with {self.process.poll()}:\n{self.log()}"
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def ready_count(self):
+        return len(set(READY.findall(self.log())))
+
+    def ready_times(self, slot):
+        return READY.findall(self.log()).count(str(slot))
+
+    def wait_exit(self, patience=PATIENCE):
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the server still runs after {patience} s:\n{self.log()}") from None
+
+    def destroy(self):
+        for pid in session_members(self.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+    def finish(self):
+        """Ends the server if the test did not, and asserts that it went well and left nothing behind."""
+        if self.process is None:
+            return
+        try:
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGINT)
+                code = self.wait_exit()
+                assert code == 0, f"after SIGINT the server ended with {code}:\n{self.log()}"
+            self.assert_nothing_left()
+            damage = [line for line in self.log().splitlines() if DAMAGE.search(line)]
+            assert not damage, f"{damage[0]}\n{self.log()[-6000:]}"
+        finally:
+            self.destroy()
+
+    def assert_nothing_left(self, patience=PATIENCE):
+        wait_for(lambda: not session_members(self.pid), lambda: f"no process left: {session_members(self.pid)}",
+                 patience)
+        assert self.unix is None or not os.path.exists(self.unix), f"{self.unix} was left behind"
+
+    # ---- what can be seen of it
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def wait_log(self, pattern, count=1, patience=PATIENCE):
+        """The first match of a pattern in the log, once there are `count` of them."""
+        return wait_for(lambda: (found := list(re.finditer(pattern, self.log()))) and len(found) >= count and found,
+                        lambda: f"{pattern!r} {count} times in the log:\n{self.log()}", patience)[0]
+
+    def worker_pids(self):
+        """{slot: pid} by asking each worker who it is; for applications that have /whoami."""
+        return {slot: who["pid"] for slot, who in self.whoami_all().items()}
+
+    def whoami_all(self):
+        """{slot: answer of /whoami} of all workers that serve."""
+        from client import Http
+
+        found, open_connections = {}, []
+        try:
+            def look():
+                connection = Http(self)
+                open_connections.append(connection)  # kept, so that the next one goes to another worker
+                who = connection.get("/whoami").json()
+                found[who["slot"]] = who
+                return len(found) == self.workers
+            wait_for(look, lambda: f"an answer of each of {self.workers} workers: {sorted(found)}", pause=0)
+        finally:
+            for connection in open_connections:
+                connection.close()
+        return found
+
+    def connect(self, timeout=PATIENCE):
+        if self.unix:
+            plug = socket.socket(socket.AF_UNIX)
+            plug.settimeout(timeout)
+            plug.connect(self.unix)
+        else:
+            plug = socket.create_connection(("127.0.0.1", self.port), timeout)
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return plug
+
+    def kill(self, number=signal.SIGTERM):
+        os.kill(self.pid, number)
+
+
+def run(*arguments, env=None, patience=PATIENCE, cwd=None):
+    """Runs hubbub to its end; for what ends by itself: errors, --help, --print-config."""
+    return subprocess.run([str(BUILD / "hubbub"), *map(str, arguments)], stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, timeout=patience, env={**os.environ, **(env or {})}, cwd=cwd)
