@@ -126,7 +126,7 @@ static void end_of_output(connection *c)
     if (!c->finishing || c->lingering)
         return;
     c->lingering = true;
-    c->paused_protocol = false;
+    c->paused_protocol = c->paused_output = false;
     if (c->transport->end_writing(c->io.fd) < 0) {
         connection_close(c);
         return;
@@ -239,7 +239,7 @@ hub_status connection_send(connection *c, hub_bytes head, hub_bytes body)
     return status == HUB_OK ? queued(c, output_append(&c->out, head, body)) : status;
 }
 
-hub_status connection_send_control(connection *c, hub_bytes bytes)
+hub_status connection_write(connection *c, hub_bytes bytes)
 {
     if (c->closed || c->finishing)
         return HUB_ECLOSED;
@@ -252,7 +252,7 @@ hub_status connection_send_shared(connection *c, chunk *piece)
     return status == HUB_OK ? queued(c, output_push(&c->out, chunk_hold(piece))) : status;
 }
 
-hub_status connection_send_chunk(connection *c, chunk *piece)
+hub_status connection_write_chunk(connection *c, chunk *piece)
 {
     if (c->closed || c->finishing) {
         chunk_drop(piece);
@@ -287,7 +287,7 @@ static void readable(connection *c)
 {
     size_t room = 0;
     unsigned char *to = NULL;
-    if (c->protocol->room && !c->lingering)
+    if (c->protocol->room && !c->finishing)
         to = c->protocol->room(c, &room);
     if (!to)
         to = input_room(&room);
@@ -299,11 +299,13 @@ static void readable(connection *c)
     if (n > 0) {
         c->last_seen = wheel_now();
         count(&net.counters->bytes_in, (uint64_t)n);
-        if (!c->lingering)
+        if (!c->finishing) /* else nobody wants them: what was refused is never read as something else */
             c->protocol->on_bytes(c, to, (size_t)n);
     } else if (n == 0) {
         if (c->lingering)
             connection_close(c);
+        else if (c->finishing)
+            connection_pause(c, true); /* until the rest is written */
         else
             c->protocol->on_end(c);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {

@@ -84,21 +84,23 @@ hub_status connection_new(connection **out, int fd, const transport *below, cons
 void connection_become(connection *c, const protocol *above, const connection_limits *limits, void *state);
 
 /*
- * Queue bytes, copied. Errors: HUB_ECLOSED; HUB_ENOMEM (the connection is then closed: a hole must not be
- * sent); HUB_EFULL (over the limits: dropped, or the close has been started, by policy); HUB_EAGAIN (policy
- * block: wait, try again). An empty queue takes any message. Control bytes have no limit here: the protocol
- * bounds them by not reading on.
+ * Queue a message's bytes, copied. Errors: HUB_ECLOSED; HUB_ENOMEM (the connection is then closed: a hole
+ * must not be sent); HUB_EFULL (over the limits: dropped, or the close has been started, by policy);
+ * HUB_EAGAIN (policy block: wait, try again). An empty queue takes any message.
  */
 hub_status connection_send(connection *c, hub_bytes head, hub_bytes body);
-hub_status connection_send_control(connection *c, hub_bytes bytes);
 
 /* The same for a chunk that others may share; takes a reference of its own. Under policy block answers as for
  * close. */
 hub_status connection_send_shared(connection *c, chunk *piece);
 
-/* Queues a file's part or other chunk without a limit; takes over the caller's reference. HUB_ECLOSED,
- * HUB_ENOMEM. */
-hub_status connection_send_chunk(connection *c, chunk *piece);
+/*
+ * Queue what has no limit here: control frames, and answers to requests. What bounds them is that a client
+ * whose queue is over its soft limit is not read on. The chunk's reference is taken over. HUB_ECLOSED,
+ * HUB_ENOMEM (closed).
+ */
+hub_status connection_write(connection *c, hub_bytes bytes);
+hub_status connection_write_chunk(connection *c, chunk *piece);
 
 /* Parks the running greenlet until the queue is below half its soft limit. HUB_ECLOSED, HUB_ETIMEDOUT,
  * HUB_ECANCELED. */

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/rooms/fanout.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/hub/greenlet.h"
+#include "worker/hub/loop.h"
+#include "worker/rooms/room.h"
+#include "worker/rooms/session.h"
+
+#include <ev.h>
+#include <sched.h>
+#include <stdio.h>
+
+enum { DRAIN_BATCH = 256 }; /* records in one step: a busy log must not keep the sockets waiting */
+enum { SPINS = 20 };
+static const double full_wait = 0.001, full_limit = 0.1, unfinished_wait = 0.0005;
+
+static struct {
+    bool open;
+    bus *bus;
+    ev_io doorbell;
+    ev_timer retry;
+    uint32_t stamp; /* of the fan-out in progress */
+    uint64_t own_hash;
+    uint64_t seen; /* position of the last record read */
+} fan;
+
+/* Records for single clients travel in a room of their owner's incarnation, so that only that worker is rung.
+ */
+static const char clients_space[] = "\x01clients";
+
+static hub_bytes incarnation_name(uint32_t incarnation, char text[16])
+{
+    int length = snprintf(text, 16, "%u", (unsigned)incarnation);
+    return hub_bytes_of(text, (size_t)length);
+}
+
+/* ---- whom a record is for
+ * ------------------------------------------------------------------------------------------ */
+
+static bool is_excepted(const session *s, const bus_message *message)
+{
+    if (s->id == message->sender)
+        return true;
+    for (size_t i = 0; i < message->except_count; i++) {
+        hub_bytes name = message->except[i];
+        const room *r =
+            room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name);
+        if (r && room_has(r, s))
+            return true;
+    }
+    return false;
+}
+
+static void deliver(session *s, const delivery *what)
+{
+    s->kind->deliver(s, what);
+}
+
+/* The usual record: one room, nobody but perhaps the sender left out. The next member is fetched while one is
+ * served. */
+static void deliver_to_room(const room *r, const delivery *what)
+{
+    hub_id sender = what->record->message.sender;
+    for (uint32_t i = 0; i < r->count; i++) {
+        if (i + 2 < r->count)
+            __builtin_prefetch(r->members[i + 2]);
+        if (r->members[i]->id != sender)
+            deliver(r->members[i], what);
+    }
+}
+
+static void deliver_to_union(const delivery *what)
+{
+    const bus_message *message = &what->record->message;
+    if (++fan.stamp == 0)
+        fan.stamp = 1;
+    for (size_t n = 0; n < message->room_count; n++) {
+        hub_bytes name = message->rooms[n];
+        const room *r =
+            room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name);
+        for (uint32_t i = 0; r && i < r->count; i++) {
+            session *s = r->members[i];
+            if (s->stamp == fan.stamp)
+                continue;
+            s->stamp = fan.stamp;
+            if (!is_excepted(s, message))
+                deliver(s, what);
+        }
+    }
+}
+
+static void deliver_unless_excepted(session *s, void *arg)
+{
+    const delivery *what = arg;
+    if (!is_excepted(s, &what->record->message))
+        deliver(s, what);
+}
+
+static bool anybody_wants(const bus_message *message)
+{
+    if (message->target)
+        return session_find(message->target) != NULL;
+    if (message->room_count == 0)
+        return sessions_count() > 0;
+    for (size_t i = 0; i < message->room_count; i++) {
+        hub_bytes name = message->rooms[i];
+        if (room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name))
+            return true;
+    }
+    return false;
+}
+
+static void route(const delivery *what)
+{
+    const bus_message *message = &what->record->message;
+    if (message->target) {
+        session *s = session_find(message->target);
+        if (s)
+            deliver(s, what);
+    } else if (message->room_count == 0) {
+        sessions_each(deliver_unless_excepted, (void *)what);
+    } else if (message->room_count == 1 && message->except_count == 0) {
+        uint64_t hash = bus_room_hash(fan.bus, message->name_space, message->rooms[0]);
+        const room *r = room_find(hash, message->name_space, message->rooms[0]);
+        if (r)
+            deliver_to_room(r, what);
+    } else {
+        deliver_to_union(what);
+    }
+}
+
+static void deliver_record(const bus_record *record)
+{
+    fan.seen = record->position;
+    if (!anybody_wants(&record->message)) {
+        bus_skip(fan.bus);
+        return;
+    }
+    chunk *body = chunk_new(CHUNK_SHARED, record->body_length);
+    if (!body) {
+        log_error("fan-out: no memory for a message of %zu bytes; the clients of this worker miss it",
+                  record->body_length);
+        bus_skip(fan.bus);
+        return;
+    }
+    if (bus_take(fan.bus, body->bytes) == HUB_OK) {
+        body->length = record->body_length;
+        route(&(delivery){.record = record, .body = body});
+    }
+    chunk_drop(body);
+}
+
+/* ---- reading the log
+ * ----------------------------------------------------------------------------------------------- */
+
+/* Delivers at most `limit` records; true when it came to the end of the log. */
+static bool drain(unsigned limit)
+{
+    bus_record record;
+    for (unsigned i = 0; i < limit; i++) {
+        switch (bus_peek(fan.bus, &record)) {
+        case BUS_NOTHING:
+            return true;
+        case BUS_RECORD:
+            deliver_record(&record);
+            break;
+        case BUS_GAP:
+            log_warning("the host log went on without this worker: its clients missed messages; "
+                        "see --log-size when this repeats");
+            break;
+        }
+    }
+    return false;
+}
+
+void fanout_drain(void)
+{
+    if (bus_pending(fan.bus))
+        drain(UINT32_MAX);
+}
+
+static bool drain_step(void *arg)
+{
+    (void)arg;
+    bus_wake(fan.bus);
+    return bus_pending(fan.bus) && !drain(DRAIN_BATCH);
+}
+
+static bool doze_step(void *arg)
+{
+    (void)arg;
+    if (!bus_doze(fan.bus))
+        return false;
+    /* Something is there. When it is a record that its publisher has not finished, polling on would burn the
+     * processor. */
+    double after = bus_retry_after(fan.bus);
+    if (after < 0)
+        return true;
+    if (!ev_is_active(&fan.retry)) {
+        ev_timer_set(&fan.retry, after, 0.);
+        ev_timer_start(loop_ev(), &fan.retry);
+    }
+    return false;
+}
+
+static void on_doorbell(struct ev_loop *loop, ev_io *io, int events)
+{
+    (void)loop, (void)io, (void)events;
+    bus_hush(fan.bus);
+    drain(DRAIN_BATCH); /* before the sockets of this turn: what others said came first */
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events; /* the poll has returned: drain_step looks again */
+}
+
+/* ---- publishing
+ * ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Reads until the own record has been delivered. As a rule it is the next one; when another publisher has
+ * reserved a place before it and not finished (he was preempted, or stopped), it takes as long as he does, or
+ * until the log gives him up.
+ */
+static hub_status drain_through(uint64_t position)
+{
+    for (unsigned tries = 0;; tries++) {
+        fanout_drain();
+        if (fan.seen >= position)
+            return HUB_OK;
+        hub_status status = HUB_ESTATE;
+        if (tries >= SPINS)
+            status = greenlet_park("the log's order", unfinished_wait);
+        if (status == HUB_ECANCELED)
+            return status;
+        if (status == HUB_ESTATE)
+            sched_yield(); /* the first tries, and where nothing can park */
+    }
+}
+
+hub_status fanout_publish(const bus_message *message, const struct iovec *body, int parts)
+{
+    uint64_t position = 0;
+    uint64_t full_since = 0;
+    bool evicted = false;
+    for (;;) {
+        hub_status status = bus_publish(fan.bus, message, body, parts, &position);
+        if (status == HUB_OK)
+            return drain_through(position);
+        if (status != HUB_EAGAIN)
+            return status;
+        fanout_drain();
+        uint64_t now = clock_monotonic_ns();
+        if (full_since == 0)
+            full_since = now;
+        if ((double)(now - full_since) / (double)CLOCK_NS_PER_S >= full_limit) {
+            if (evicted)
+                return HUB_EFULL;
+            unsigned count = bus_evict_laggards(fan.bus);
+            log_warning("the host log was full for %.1f s: %u worker(s) that did not read it were cut off",
+                        full_limit, count);
+            evicted = true;
+            continue;
+        }
+        status = greenlet_park("room in the host log", full_wait);
+        if (status == HUB_ESTATE)
+            return HUB_EFULL;
+        if (status == HUB_ECANCELED)
+            return status;
+    }
+}
+
+hub_status fanout_publish_to(hub_id client, uint16_t kind, const struct iovec *body, int parts)
+{
+    char text[16];
+    hub_bytes owner = incarnation_name(session_id_incarnation(client), text);
+    return fanout_publish(&(bus_message){.kind = kind,
+                                         .name_space = hub_text(clients_space),
+                                         .rooms = &owner,
+                                         .room_count = 1,
+                                         .target = client},
+                          body, parts);
+}
+
+/* ---- the floor
+ * ------------------------------------------------------------------------------------------------------ */
+
+hub_status fanout_open(bus *opened, uint32_t incarnation, error *why)
+{
+    if (fan.open || !loop_ev())
+        return error_set(why, HUB_ESTATE, "fan-out: open already, or no loop");
+    memset(&fan, 0, sizeof fan);
+    fan.bus = opened;
+    fan.open = true;
+    if (loop_add_step(LOOP_AFTER_POLL, "drain", drain_step, NULL) != HUB_OK ||
+        loop_add_step(LOOP_BEFORE_POLL, "doze", doze_step, NULL) != HUB_OK)
+        return error_set(why, HUB_EFULL, "the hub's table of steps is full");
+    char text[16];
+    fan.own_hash =
+        bus_room_hash(opened, hub_text(clients_space), incarnation_name(incarnation & 0xffff, text));
+    bus_interest_add(opened, fan.own_hash);
+    sessions_open(incarnation);
+    rooms_open(opened);
+    ev_io_init(&fan.doorbell, on_doorbell, bus_doorbell(opened), EV_READ);
+    ev_set_priority(&fan.doorbell, EV_MAXPRI);
+    ev_io_start(loop_ev(), &fan.doorbell);
+    ev_timer_init(&fan.retry, on_retry, 0., 0.);
+    return HUB_OK;
+}
+
+void fanout_close(void)
+{
+    if (!fan.open)
+        return;
+    ev_io_stop(loop_ev(), &fan.doorbell);
+    ev_timer_stop(loop_ev(), &fan.retry);
+    bus_interest_drop(fan.bus, fan.own_hash);
+    rooms_close();
+    sessions_close();
+    memset(&fan, 0, sizeof fan);
+}

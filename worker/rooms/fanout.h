@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the log to the clients of this worker. A record is copied out of the log once, into a chunk that the
+ * queues of all its receivers share.
+ *
+ * One order for each client: who publishes drains the log through his own record before he goes on, so that
+ * what he sends directly afterwards comes after it.
+ */
+#ifndef WORKER_ROOMS_FANOUT_H
+#define WORKER_ROOMS_FANOUT_H
+
+#include "bus/bus.h"
+#include "common/error.h"
+#include "worker/net/chunk.h"
+
+/* Kinds of bodies in the log. */
+enum { RECORD_WS_FRAME = 1 /* a whole WebSocket frame from the server, as its clients get it */ };
+
+typedef struct delivery {
+    const bus_record *record;
+    chunk *body; /* shared: whoever queues it takes a reference */
+} delivery;
+
+/*
+ * Starts reading the log: adds the steps that drain after each poll and doze before it, and watches the
+ * doorbell. The net floor is open. Errors: HUB_EFULL, HUB_ESTATE.
+ */
+hub_status fanout_open(bus *bus, uint32_t incarnation, error *error);
+void fanout_close(void);
+
+/* Delivers all records that are in the log now. Any context. */
+void fanout_drain(void);
+
+/*
+ * Publishes and drains through the own record. While the log is full it drains and parks, 0.1 s at most; then
+ * the workers that held it up are evicted. Errors: those of bus_publish but HUB_EAGAIN; HUB_EFULL (full, and
+ * not in a greenlet, or even after eviction), HUB_ECANCELED.
+ */
+hub_status fanout_publish(const bus_message *message, const struct iovec *body, int parts);
+
+/* Publishes for one client, wherever on the host it is. The same errors. */
+hub_status fanout_publish_to(hub_id client, uint16_t kind, const struct iovec *body, int parts);
+
+#endif

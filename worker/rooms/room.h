@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rooms of this worker: names and their members here. A room exists while it has a member. Joining tells the
+ * bus that this worker wants the room's records.
+ *
+ * Single thread; any context. Nothing here parks.
+ */
+#ifndef WORKER_ROOMS_ROOM_H
+#define WORKER_ROOMS_ROOM_H
+
+#include "bus/bus.h"
+#include "worker/rooms/session.h"
+
+struct room {
+    room *next; /* of its hash chain */
+    uint64_t hash;
+    session **members; /* in no order */
+    uint32_t count, capacity;
+    uint16_t name_space_length, name_length;
+    char names[]; /* name space, then name */
+};
+
+void rooms_open(bus *bus);
+void rooms_close(void); /* all sessions have been closed */
+
+/*
+ * Joins: what is published to the room from now on, by whomever, will be delivered to the session. What was
+ * published before has been drained or will be skipped. Joining twice changes nothing. Leaving a room one is
+ * not in changes nothing. Errors: HUB_EINVAL (empty name), HUB_ETOOBIG (name above BUS_NAME_MAX), HUB_EFULL
+ * (SESSION_ROOMS_MAX), HUB_ENOMEM; the session's rooms are then as they were.
+ */
+hub_status room_join(session *s, hub_bytes name_space, hub_bytes name);
+void room_leave(session *s, hub_bytes name_space, hub_bytes name);
+void room_leave_all(session *s);
+
+bool room_has(const room *r, const session *s);
+
+/* NULL when nobody of this worker is in it. The hash is bus_room_hash of the names. */
+room *room_find(uint64_t hash, hub_bytes name_space, hub_bytes name);
+
+size_t rooms_count(void);
+
+#endif
