@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define UNIX_PREFIX "unix:"
+
+/* ---- taking an address apart ---- */
+
+static hub_status parse_path(const char *text, listener_address *address, error *failure)
+{
+    const char *path = text + strlen(UNIX_PREFIX);
+    size_t length = strlen(path);
+
+    if (length == 0)
+        return error_set(failure, HUB_EINVAL, "bind address \"%s\": a path must follow \"unix:\"", text);
+    if (length >= sizeof(address->path))
+        return error_set(failure, HUB_EINVAL,
+                         "bind address \"%s\": the path has %zu bytes, a unix socket's may have %zu", text,
+                         length, sizeof(address->path) - 1);
+    address->local = true;
+    memcpy(address->path, path, length + 1);
+    return HUB_OK;
+}
+
+static hub_status parse_port(const char *text, const char *port, listener_address *address, error *failure)
+{
+    size_t digits = strspn(port, "0123456789");
+    if (digits == 0 || port[digits] != '\0' || digits > 5 || strtoul(port, NULL, 10) > 65535)
+        return error_set(failure, HUB_EINVAL, "bind address \"%s\": \"%s\" is no port; 0 to 65535 is allowed",
+                         text, port);
+    memcpy(address->port, port, digits + 1);
+    return HUB_OK;
+}
+
+static hub_status parse_host(const char *text, const char *host, size_t length, listener_address *address,
+                             error *failure)
+{
+    if (length >= sizeof(address->host))
+        return error_set(failure, HUB_EINVAL, "bind address \"%s\": the host name is longer than %zu bytes",
+                         text, sizeof(address->host) - 1);
+    memcpy(address->host, host, length);
+    address->host[length] = '\0';
+    return HUB_OK;
+}
+
+hub_status listener_parse(const char *text, listener_address *address, error *failure)
+{
+    *address = (listener_address){0};
+    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+        return parse_path(text, address, failure);
+
+    const char *host = text, *colon;
+    size_t length;
+    if (*text == '[') {
+        const char *bracket = strchr(text, ']');
+        if (!bracket || bracket[1] != ':')
+            return error_set(failure, HUB_EINVAL,
+                             "bind address \"%s\": write an IPv6 address as [ADDRESS]:PORT", text);
+        host = text + 1;
+        length = (size_t)(bracket - host);
+        colon = bracket + 1;
+    } else {
+        colon = strrchr(text, ':');
+        if (!colon)
+            return error_set(
+                failure, HUB_EINVAL,
+                "bind address \"%s\": the port is missing; write HOST:PORT, :PORT, [IPV6]:PORT or "
+                "unix:PATH",
+                text);
+        length = (size_t)(colon - host);
+        if (memchr(host, ':', length))
+            return error_set(failure, HUB_EINVAL,
+                             "bind address \"%s\": write an IPv6 address in brackets, as [ADDRESS]:PORT",
+                             text);
+    }
+    hub_status status = parse_host(text, host, length, address, failure);
+    if (status != HUB_OK)
+        return status;
+    if (*text == '[') {
+        struct in6_addr ignored;
+        if (strchr(address->host, '%') == NULL && inet_pton(AF_INET6, address->host, &ignored) != 1)
+            return error_set(failure, HUB_EINVAL, "bind address \"%s\": \"%s\" is no IPv6 address", text,
+                             address->host);
+    }
+    return parse_port(text, colon + 1, address, failure);
+}
+
+/* ---- sockets ----------------------------------------------------------------------------------------------
+ */
+
+static listener *next_free(listener_set *set)
+{
+    if (set->count == LISTENERS_MAX)
+        return NULL;
+    listener *item = &set->items[set->count];
+    *item = (listener){.fd = -1, .owner = getpid()};
+    return item;
+}
+
+static void listener_close(listener *item)
+{
+    struct stat now;
+    if (item->fd >= 0)
+        close(item->fd);
+    item->fd = -1;
+    if (item->path[0] && item->owner == getpid() && lstat(item->path, &now) == 0 &&
+        now.st_dev == item->device && now.st_ino == item->inode)
+        unlink(item->path);
+    item->path[0] = '\0';
+}
+
+static void close_from(listener_set *set, size_t first)
+{
+    while (set->count > first)
+        listener_close(&set->items[--set->count]);
+}
+
+static hub_status set_is_full(error *failure)
+{
+    return error_set(failure, HUB_EFULL, "more than %d listening sockets; give fewer --bind addresses",
+                     LISTENERS_MAX);
+}
+
+/* One line for what bind(2) or listen(2) refused. */
+static hub_status refused(const char *name, int cause, error *failure)
+{
+    switch (cause) {
+    case EADDRINUSE:
+        return error_set(failure, HUB_EEXIST,
+                         "cannot listen at %s: the port is in use; stop the other server, or choose another "
+                         "port with --bind",
+                         name);
+    case EACCES:
+    case EPERM:
+        return error_set(failure, HUB_ESYSTEM,
+                         "cannot listen at %s: permission denied; ports below 1024 need root or "
+                         "CAP_NET_BIND_SERVICE, so choose a higher one with --bind",
+                         name);
+    case EADDRNOTAVAIL:
+        return error_set(failure, HUB_ESYSTEM, "cannot listen at %s: this machine has no such address", name);
+    case EAFNOSUPPORT:
+        return error_set(failure, HUB_ESYSTEM,
+                         "cannot listen at %s: this machine does not speak that protocol", name);
+    default:
+        return error_set(failure, HUB_ESYSTEM, "cannot listen at %s: %s", name, strerror(cause));
+    }
+}
+
+/* The numeric name of the address that a socket really has, or is to have. */
+static void write_name(const struct sockaddr *address, socklen_t size, char *name, size_t room)
+{
+    char host[INET6_ADDRSTRLEN + 32], port[8];
+    if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) !=
+        0)
+        snprintf(name, room, "an address of family %d", address->sa_family);
+    else if (address->sa_family == AF_INET6)
+        snprintf(name, room, "[%s]:%s", host, port);
+    else
+        snprintf(name, room, "%s:%s", host, port);
+}
+
+/* Opens one internet socket; on failure errno is in *cause. *port is taken when not 0, else filled in. */
+static int open_internet(const struct addrinfo *info, unsigned backlog, in_port_t *port, listener *item,
+                         int *cause)
+{
+    struct sockaddr_storage address;
+    socklen_t size = info->ai_addrlen;
+    in_port_t *address_port = info->ai_family == AF_INET6 ? &((struct sockaddr_in6 *)&address)->sin6_port
+                                                          : &((struct sockaddr_in *)&address)->sin_port;
+    int on = 1;
+
+    memcpy(&address, info->ai_addr, size);
+    if (*address_port == 0)
+        *address_port = *port;
+    write_name((struct sockaddr *)&address, size, item->name, sizeof(item->name));
+
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        goto failed;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+        goto failed;
+    /* IPv4 clients get an IPv4 socket, so that their addresses are never written as ::ffff:192.0.2.7. */
+    if (info->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+        goto failed;
+    if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, (int)backlog) < 0)
+        goto failed;
+    size = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        goto failed;
+    *port = *address_port;
+    write_name((struct sockaddr *)&address, size, item->name, sizeof(item->name));
+    item->fd = fd;
+    return 0;
+
+failed:
+    *cause = errno;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool is_absent(int cause)
+{
+    return cause == EADDRNOTAVAIL || cause == EAFNOSUPPORT;
+}
+
+static bool seen_before(const struct addrinfo *first, const struct addrinfo *info)
+{
+    for (; first != info; first = first->ai_next)
+        if (first->ai_addrlen == info->ai_addrlen &&
+            memcmp(first->ai_addr, info->ai_addr, info->ai_addrlen) == 0)
+            return true;
+    return false;
+}
+
+static hub_status listen_internet(listener_set *set, const char *text, const listener_address *address,
+                                  unsigned backlog, error *failure)
+{
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    const char *host = address->host[0] ? address->host : NULL;
+    int resolved = getaddrinfo(host, address->port, &hints, &found);
+    if (resolved != 0)
+        return error_set(failure, resolved == EAI_MEMORY ? HUB_ENOMEM : HUB_EINVAL,
+                         "bind address \"%s\": cannot find the address of \"%s\": %s", text, address->host,
+                         resolved == EAI_SYSTEM ? strerror(errno) : gai_strerror(resolved));
+
+    size_t first = set->count;
+    in_port_t port = 0;
+    hub_status status = HUB_OK;
+    char absent_name[sizeof(set->items[0].name)] = "";
+    int absent_cause = 0;
+    for (const struct addrinfo *info = found; info && status == HUB_OK; info = info->ai_next) {
+        if ((info->ai_family != AF_INET && info->ai_family != AF_INET6) || seen_before(found, info))
+            continue;
+        int cause = 0;
+        listener *item = next_free(set);
+        if (!item) {
+            status = set_is_full(failure);
+        } else if (open_internet(info, backlog, &port, item, &cause) == 0) {
+            set->count++;
+        } else if (is_absent(cause)) {
+            memcpy(absent_name, item->name, sizeof(absent_name));
+            absent_cause = cause;
+        } else {
+            status = refused(item->name, cause, failure);
+        }
+    }
+    if (status == HUB_OK && set->count == first)
+        status = refused(absent_name[0] ? absent_name : text, absent_cause ? absent_cause : EADDRNOTAVAIL,
+                         failure);
+    if (status != HUB_OK)
+        close_from(set, first);
+    freeaddrinfo(found);
+    return status;
+}
+
+/* ---- unix sockets -----------------------------------------------------------------------------------------
+ */
+
+/* Whether somebody listens at a socket's path: one whose queue is full counts too. */
+static bool is_listened_at(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    bool answered =
+        connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno != ECONNREFUSED;
+    close(fd);
+    return answered;
+}
+
+/* Makes way for a socket: removes what a server that died left behind, and nothing else. */
+static hub_status remove_stale(const struct sockaddr_un *address, error *failure)
+{
+    const char *path = address->sun_path;
+    struct stat tested, now;
+
+    if (lstat(path, &tested) < 0)
+        return errno == ENOENT
+                   ? HUB_OK
+                   : error_set(failure, HUB_ESYSTEM, "cannot look at %s: %s", path, strerror(errno));
+    if (!S_ISSOCK(tested.st_mode))
+        return error_set(
+            failure, HUB_EEXIST,
+            "cannot listen at unix:%s: a file that is no socket is in the way; remove it, or choose "
+            "another path with --bind",
+            path);
+    if (is_listened_at(address))
+        return error_set(
+            failure, HUB_EEXIST,
+            "cannot listen at unix:%s: another server listens there; stop it, or choose another path "
+            "with --bind",
+            path);
+    /* Another server may have replaced it meanwhile. */
+    if (lstat(path, &now) == 0 && now.st_dev == tested.st_dev && now.st_ino == tested.st_ino &&
+        unlink(path) < 0 && errno != ENOENT)
+        return error_set(failure, HUB_ESYSTEM, "cannot remove the stale socket %s: %s", path,
+                         strerror(errno));
+    return HUB_OK;
+}
+
+static hub_status bind_failed(const char *path, int cause, error *failure)
+{
+    switch (cause) {
+    case EADDRINUSE:
+        return error_set(failure, HUB_EEXIST, "cannot listen at unix:%s: another server listens there", path);
+    case ENOENT:
+    case ENOTDIR:
+        return error_set(failure, HUB_ESYSTEM,
+                         "cannot listen at unix:%s: its folder does not exist; make it first", path);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return error_set(failure, HUB_ESYSTEM,
+                         "cannot listen at unix:%s: %s; the folder must be writable for this user", path,
+                         strerror(cause));
+    default:
+        return error_set(failure, HUB_ESYSTEM, "cannot listen at unix:%s: %s", path, strerror(cause));
+    }
+}
+
+static hub_status listen_local(listener_set *set, const listener_address *address, unsigned backlog,
+                               error *failure)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    listener *item = next_free(set);
+    if (!item)
+        return set_is_full(failure);
+    memcpy(name.sun_path, address->path, sizeof(name.sun_path));
+    snprintf(item->name, sizeof(item->name), "unix:%s", address->path);
+
+    item->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (item->fd < 0)
+        return bind_failed(address->path, errno, failure);
+
+    int bound = bind(item->fd, (struct sockaddr *)&name, sizeof(name));
+    if (bound < 0 && errno == EADDRINUSE) {
+        hub_status status = remove_stale(&name, failure);
+        if (status != HUB_OK) {
+            listener_close(item);
+            return status;
+        }
+        bound = bind(item->fd, (struct sockaddr *)&name, sizeof(name));
+    }
+    struct stat made;
+    if (bound == 0 && lstat(address->path, &made) == 0) {
+        memcpy(item->path, address->path, sizeof(item->path));
+        item->device = made.st_dev;
+        item->inode = made.st_ino;
+    }
+    if (bound < 0 || listen(item->fd, (int)backlog) < 0) {
+        hub_status status = bind_failed(address->path, errno, failure);
+        listener_close(item);
+        return status;
+    }
+    set->count++;
+    return HUB_OK;
+}
+
+hub_status listener_open(listener_set *set, const char *text, unsigned backlog, error *failure)
+{
+    listener_address address;
+    hub_status status = listener_parse(text, &address, failure);
+    if (status != HUB_OK)
+        return status;
+    return address.local ? listen_local(set, &address, backlog, failure)
+                         : listen_internet(set, text, &address, backlog, failure);
+}
+
+void listener_close_all(listener_set *set)
+{
+    close_from(set, 0);
+}
