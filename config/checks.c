@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/checks.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+
+static bool only(const char *text, size_t length, const char *allowed)
+{
+    return strspn(text, allowed) >= length;
+}
+
+static const char digits[] = "0123456789";
+static const char host_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+static const char origin_host_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-._%:[]";
+static const char any_host_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+static bool is_port(const char *text)
+{
+    size_t length = strlen(text);
+    if (length == 0 || length > 5 || !only(text, length, digits))
+        return false;
+    unsigned port = 0;
+    for (; *text; text++)
+        port = port * 10 + (unsigned)(*text - '0');
+    return port <= 65535;
+}
+
+static bool is_ipv6(const char *text, size_t length)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    if (length >= sizeof copy)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return inet_pton(AF_INET6, copy, &address) == 1;
+}
+
+const char *check_bind(const char *text)
+{
+    static const char unix_prefix[] = "unix:";
+    if (strncmp(text, unix_prefix, sizeof unix_prefix - 1) == 0) {
+        const char *path = text + sizeof unix_prefix - 1;
+        if (*path == '\0')
+            return "has no path behind unix:";
+        if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+            return "has a path that is longer than the 107 bytes a socket's may have";
+        return NULL;
+    }
+    const char *colon = strrchr(text, ':');
+    if (!colon)
+        return "has no port";
+    if (!is_port(colon + 1))
+        return "has no port from 0 to 65535 behind its last colon";
+    size_t host_length = (size_t)(colon - text);
+    if (text[0] == '[') {
+        if (text[host_length - 1] != ']' || !is_ipv6(text + 1, host_length - 2))
+            return "has no IPv6 address between its brackets";
+        return NULL;
+    }
+    if (memchr(text, ':', host_length))
+        return "needs brackets around its IPv6 address, as in [::1]:8000";
+    if (!only(text, host_length, any_host_letters))
+        return "has a host that is neither an address nor a name";
+    return NULL;
+}
+
+static const char *check_origin(const char *text, size_t length)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    if (length == 4 && memcmp(text, "null", 4) == 0) /* what browsers send for pages without an origin */
+        return NULL;
+    const char *separator = memmem(text, length, "://", 3);
+    if (!separator || separator == text || !only(text, (size_t)(separator - text), letters))
+        return "has an origin without a scheme such as https://, or not in lower case";
+    const char *host = separator + 3;
+    size_t host_length = length - (size_t)(host - text);
+    if (host_length == 0)
+        return "has an origin without a host";
+    if (memchr(host, '/', host_length))
+        return "has an origin with a path; an origin ends with its host or port";
+    if (!only(host, host_length, origin_host_letters))
+        return "has an origin whose host has letters that browsers do not send (they send lower case)";
+
+    const char *end = host + host_length;
+    const char *port = NULL;
+    if (*host == '[') {
+        const char *bracket = memchr(host, ']', host_length);
+        if (!bracket || !is_ipv6(host + 1, (size_t)(bracket - host) - 1) ||
+            (bracket + 1 != end && bracket[1] != ':'))
+            return "has an origin without an IPv6 address between its brackets";
+        port = bracket + 1 == end ? NULL : bracket + 2;
+    } else {
+        const char *colon = memchr(host, ':', host_length);
+        size_t name_length = colon ? (size_t)(colon - host) : host_length;
+        if (name_length == 0 || !only(host, name_length, host_letters))
+            return "has an origin without a host";
+        port = colon ? colon + 1 : NULL;
+    }
+    char copy[8] = "";
+    if (port && (size_t)(end - port) < sizeof copy)
+        memcpy(copy, port, (size_t)(end - port));
+    if (port && !is_port(copy))
+        return "has an origin whose port is not a number from 0 to 65535";
+    return NULL;
+}
+
+const char *check_origins(const char *text)
+{
+    if (strcmp(text, "same") == 0 || strcmp(text, "*") == 0)
+        return NULL;
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        if ((length == 1 && *text == '*') || (length == 4 && memcmp(text, "same", 4) == 0))
+            return "mixes origins with * or same, which stand alone";
+        const char *wrong = check_origin(text, length);
+        if (wrong)
+            return wrong;
+        text += length;
+        text += strspn(text, ", ");
+    }
+    return NULL;
+}

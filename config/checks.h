@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The forms of addresses and origins. Each function says what is wrong with a text, in words, or returns
+ * NULL. */
+#ifndef CONFIG_CHECKS_H
+#define CONFIG_CHECKS_H
+
+/* One address of the option bind: HOST:PORT, :PORT, [V6]:PORT, unix:PATH. Does not resolve names. */
+const char *check_bind(const char *text);
+
+/* The option ws-origins: "same", "*", or origins (RFC 6454, section 6.1) with ", " between them. */
+const char *check_origins(const char *text);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line, by the tables. Not getopt_long: it takes abbreviations, which a new option would break,
+ * and prints errors of its own.
+ */
+#include "config/readers.h"
+#include "config/settings.h"
+
+static const place command_line = {PLACE_COMMAND_LINE, NULL, 0};
+
+typedef struct cli_state {
+    config *values; /* NULL: nothing is applied */
+    cli_request request;
+    int argc;
+    char *const *argv;
+    int next; /* index of the next argument */
+    bool app_given;
+    error *failure;
+} cli_state;
+
+/* The value of an option: `attached` ("--name=value", "-w4"), else the next argument. */
+static hub_status take_value(cli_state *state, const char *attached, const char *dash, const char *name,
+                             const char *value_name, const char **value)
+{
+    *value = attached;
+    if (!attached && state->next < state->argc)
+        *value = state->argv[state->next++];
+    if (*value)
+        return HUB_OK;
+    return setting_refuse(&command_line, state->failure, "%s%s has no value; give %s%s %s", dash, name, dash,
+                          name, value_name);
+}
+
+static hub_status apply(cli_state *state, const option *entry, const char *value)
+{
+    return state->values ? setting_apply(state->values, entry, value, &command_line, state->failure) : HUB_OK;
+}
+
+static hub_status run_option(cli_state *state, const option *entry, const char *dash, const char *name,
+                             const char *attached)
+{
+    const char *value;
+    hub_status status = take_value(state, attached, dash, name, entry->value_name, &value);
+    if (status == HUB_OK && strcmp(entry->name, "app") == 0)
+        state->app_given = true;
+    return status == HUB_OK ? apply(state, entry, value) : status;
+}
+
+static hub_status run_command(cli_state *state, const command *entry, const char *dash, const char *name,
+                              const char *attached)
+{
+    if (!entry->value_name) {
+        if (attached)
+            return setting_refuse(&command_line, state->failure, "%s%s takes no value", dash, name);
+        if (state->request.action == CONFIG_RUN) /* the first one counts */
+            state->request.action = entry->action;
+        return HUB_OK;
+    }
+    const char *value;
+    hub_status status = take_value(state, attached, dash, name, entry->value_name, &value);
+    if (status == HUB_OK && state->request.file)
+        status = setting_refuse(&command_line, state->failure, "-c is given twice; one file can be read");
+    if (status == HUB_OK)
+        state->request.file = value;
+    return status;
+}
+
+/* "--name", "--name=value" */
+static hub_status read_long(cli_state *state, const char *argument)
+{
+    const char *name = argument + 2;
+    size_t length = strcspn(name, "=");
+    const char *attached = name[length] == '=' ? name + length + 1 : NULL;
+    const option *entry = option_find(name, length);
+    if (entry)
+        return run_option(state, entry, "--", entry->name, attached);
+    for (size_t i = 0; i < command_count; i++)
+        if (strlen(commands[i].name) == length && memcmp(commands[i].name, name, length) == 0)
+            return run_command(state, &commands[i], "--", commands[i].name, attached);
+    return setting_refuse_unknown(name, length, &command_line, state->failure);
+}
+
+/* "-w 4", "-w4" */
+static hub_status read_short(cli_state *state, const char *argument)
+{
+    const char name[2] = {argument[1], '\0'};
+    const char *attached = argument[2] ? argument + 2 : NULL;
+    for (size_t i = 0; i < option_count; i++)
+        if (options[i].flag == name[0])
+            return run_option(state, &options[i], "-", name, attached);
+    for (size_t i = 0; i < command_count; i++)
+        if (commands[i].flag == name[0])
+            return run_command(state, &commands[i], "-", name, attached);
+    return setting_refuse(&command_line, state->failure, "unknown option %.60s; hubbub --help lists all",
+                          argument);
+}
+
+static hub_status read_app(cli_state *state, const char *argument)
+{
+    if (state->app_given)
+        return setting_refuse(
+            &command_line, state->failure,
+            "a second application \"%.200s\"; one server runs one APP, and options begin with -", argument);
+    state->app_given = true;
+    return apply(state, option_find("app", 3), argument);
+}
+
+hub_status cli_read(config *values, int argc, char *const argv[], cli_request *request, error *failure)
+{
+    cli_state state = {
+        .values = values,
+        .request = {CONFIG_RUN, NULL},
+        .argc = argc,
+        .argv = argv,
+        .next = 1,
+        .failure = failure,
+    };
+    bool options_ended = false;
+    hub_status status = HUB_OK;
+    while (status == HUB_OK && state.next < argc) {
+        const char *argument = argv[state.next++];
+        if (options_ended || argument[0] != '-' || argument[1] == '\0')
+            status = read_app(&state, argument);
+        else if (strcmp(argument, "--") == 0)
+            options_ended = true;
+        else if (argument[1] == '-')
+            status = read_long(&state, argument);
+        else
+            status = read_short(&state, argument);
+    }
+    if (request)
+        *request = state.request;
+    return status;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many CPUs a process may use. */
+#ifndef CONFIG_CPUS_H
+#define CONFIG_CPUS_H
+
+/* CPUs in the affinity mask of this thread; 1 when it cannot be told. */
+unsigned cpus_in_mask(void);
+
+/*
+ * The smallest quota of the process's control group (cgroup v2) and those above it, in CPUs, rounded up; 0
+ * when there is none. `membership` is /proc/self/cgroup and `mount` /sys/fs/cgroup, or a test's files.
+ */
+unsigned cpus_in_quota(const char *membership, const char *mount);
+
+#endif

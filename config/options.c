@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/options.h"
+#include "config/checks.h"
+#include "config/value.h"
+
+#include <ctype.h>
+
+#define KIB 1024.0
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define DAY 86400.0
+
+enum { ORIGINS_MAX = 64 };
+
+static const char group_server[] = "What runs, and where";
+static const char group_supervision[] = "Supervision of workers";
+static const char group_http[] = "Connections and HTTP";
+static const char group_websocket[] = "WebSocket";
+static const char group_queue[] = "Output queue of one client";
+static const char group_memory[] = "Memory";
+
+const option options[] = {
+    {
+        .group = group_server,
+        .name = "app",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, app),
+        .changed_by_hup = true,
+        .value_name = "FILE",
+        .form = "the path of a shared object or a C file",
+        .help =
+            "The application: a shared object (chat.so), or a C file (chat.c) that is compiled on the spot. "
+            "On the command line it is the one argument that is no option. A relative path is meant from "
+            "the working directory.",
+    },
+    {
+        .group = group_server,
+        .name = "workers",
+        .flag = 'w',
+        .kind = OPTION_WORKERS,
+        .offset = offsetof(config, workers),
+        .initial = "auto",
+        .minimum = 1,
+        .maximum = CONFIG_WORKERS_MAX,
+        .changed_by_hup = true,
+        .value_name = "N|auto",
+        .help = "Number of worker processes. auto: one for each CPU that the process may use.",
+    },
+    {
+        .group = group_server,
+        .name = "bind",
+        .flag = 'b',
+        .kind = OPTION_LIST,
+        .offset = offsetof(config, bind),
+        .initial = "127.0.0.1:8000",
+        .maximum = CONFIG_BINDS_MAX,
+        .value_name = "ADDRESS",
+        .form = "HOST:PORT, :PORT, [V6]:PORT or unix:PATH",
+        .check = check_bind,
+        .help = "Where to listen: HOST:PORT, :PORT (every address), [V6]:PORT or unix:PATH. May be given "
+                "several times, or as a list with commas. Port 0 takes a free one.",
+    },
+    {
+        .group = group_server,
+        .name = "backlog",
+        .kind = OPTION_UNSIGNED,
+        .offset = offsetof(config, backlog),
+        .initial = "2048",
+        .minimum = 1,
+        .maximum = 65535,
+        .value_name = "N",
+        .help = "Connections that may wait to be accepted, for each address. The kernel's net.core.somaxconn "
+                "caps it.",
+    },
+    {
+        .group = group_server,
+        .name = "log-level",
+        .kind = OPTION_LEVEL,
+        .offset = offsetof(config, log_level),
+        .initial = "info",
+        .changed_by_hup = true,
+        .value_name = "LEVEL",
+        .help = "The least important lines to log: debug, info, warning, error or critical.",
+    },
+    {
+        .group = group_supervision,
+        .name = "timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, timeout),
+        .initial = "30",
+        .minimum = 0,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "A worker whose hub has not turned for so long is killed and replaced. 0: never.",
+    },
+    {
+        .group = group_supervision,
+        .name = "boot-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, boot_timeout),
+        .initial = "30",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help =
+            "A new worker that is not ready to serve after so long is killed; its application's setup and "
+            "start hooks must fit into it.",
+    },
+    {
+        .group = group_supervision,
+        .name = "graceful-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, graceful_timeout),
+        .initial = "30",
+        .minimum = 0,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "From SIGTERM to the end of a worker: requests in progress finish and WebSocket clients are "
+                "closed spread over this time. 0: at once.",
+    },
+    {
+        .group = group_http,
+        .name = "worker-connections",
+        .kind = OPTION_UNSIGNED,
+        .offset = offsetof(config, worker_connections),
+        .initial = "65535",
+        .minimum = 1,
+        .maximum = 1000000,
+        .changed_by_hup = true,
+        .value_name = "N",
+        .help = "A worker stops accepting at so many connections. The default is high because an idle client "
+                "costs little memory; the limit on open files (ulimit -n) must be above it to matter.",
+    },
+    {
+        .group = group_http,
+        .name = "keep-alive",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, keep_alive),
+        .initial = "75",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "An HTTP connection without a request is closed after so long. The default is above the 60 "
+                "seconds for which common proxies keep theirs, so that the proxy closes first and no request "
+                "meets a closing connection.",
+    },
+    {
+        .group = group_http,
+        .name = "header-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, header_timeout),
+        .initial = "10",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "From a request's first byte to the end of its headers; answered with 408.",
+    },
+    {
+        .group = group_http,
+        .name = "body-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, body_timeout),
+        .initial = "30",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "Between two pieces of a request's body; answered with 408.",
+    },
+    {
+        .group = group_http,
+        .name = "limit-request-line",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, limit_request_line),
+        .initial = "8190",
+        .minimum = 256,
+        .maximum = MIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help = "Bytes of a request line; a longer one is answered with 414.",
+    },
+    {
+        .group = group_http,
+        .name = "limit-request-fields",
+        .kind = OPTION_UNSIGNED,
+        .offset = offsetof(config, limit_request_fields),
+        .initial = "100",
+        .minimum = 1,
+        .maximum = 10000,
+        .changed_by_hup = true,
+        .value_name = "N",
+        .help = "Header lines of a request; more are answered with 431.",
+    },
+    {
+        .group = group_http,
+        .name = "limit-request-head",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, limit_request_head),
+        .initial = "32K",
+        .minimum = 256,
+        .maximum = 16 * MIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help = "Bytes of request line and headers together, at least limit-request-line; more are answered "
+                "with 431.",
+    },
+    {
+        .group = group_http,
+        .name = "max-body",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, max_body),
+        .initial = "1M",
+        .minimum = 0,
+        .maximum = GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help = "Bytes of a request's body, which is held in memory; a larger one is answered with 413.",
+    },
+    {
+        .group = group_websocket,
+        .name = "ws-origins",
+        .kind = OPTION_WORDS,
+        .offset = offsetof(config, ws_origins),
+        .initial = "same",
+        .maximum = ORIGINS_MAX,
+        .changed_by_hup = true,
+        .value_name = "ORIGINS",
+        .form = "same, * or a list such as https://a.example, https://b.example:8443",
+        .check = check_origins,
+        .help =
+            "Which web pages may open a WebSocket, by the Origin header that browsers send: same (pages of "
+            "the host and port in the Host header), * (pages of any site, which then act with their "
+            "visitor's cookies) or a list of origins, lower case as browsers send them. Clients without "
+            "an Origin header are no browsers and always allowed.",
+    },
+    {
+        .group = group_websocket,
+        .name = "max-message",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, max_message),
+        .initial = "1M",
+        .minimum = 1,
+        .maximum = GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Bytes of one whole message; a larger one closes its client with 1009. What is broadcast must "
+            "also fit into a quarter of log-size.",
+    },
+    {
+        .group = group_websocket,
+        .name = "ws-ping-interval",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, ws_ping_interval),
+        .initial = "25",
+        .minimum = 0,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "A client that was silent for so long gets a ping. 0: never, and silent clients stay.",
+    },
+    {
+        .group = group_websocket,
+        .name = "ws-ping-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, ws_ping_timeout),
+        .initial = "20",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "A client that stays silent for so long after a ping is closed.",
+    },
+    {
+        .group = group_websocket,
+        .name = "ws-close-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, ws_close_timeout),
+        .initial = "5",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "From the server's close frame to the end of the connection, answered or not.",
+    },
+    {
+        .group = group_queue,
+        .name = "queue-soft",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, queue_soft),
+        .initial = "1M",
+        .minimum = KIB,
+        .maximum = 4 * GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Bytes that may wait for a slow client for any time. Above it for longer than queue-time, the "
+            "route's policy applies.",
+    },
+    {
+        .group = group_queue,
+        .name = "queue-hard",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, queue_hard),
+        .initial = "16M",
+        .minimum = KIB,
+        .maximum = 4 * GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Bytes that may wait for a slow client at all: above it the route's policy applies at once. At "
+            "least queue-soft, and more than max-message, so that the largest message has room.",
+    },
+    {
+        .group = group_queue,
+        .name = "queue-time",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, queue_time),
+        .initial = "10",
+        .minimum = 0,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "How long a client's queue may stay above queue-soft. 0: not at all.",
+    },
+    {
+        .group = group_memory,
+        .name = "stack-size",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, stack_size),
+        .initial = "256K",
+        .minimum = 64 * KIB,
+        .maximum = 64 * MIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help = "Address space of a greenlet's stack. Memory is used only for the pages that are touched.",
+    },
+    {
+        .group = group_memory,
+        .name = "max-greenlets",
+        .kind = OPTION_UNSIGNED,
+        .offset = offsetof(config, max_greenlets),
+        .initial = "100000",
+        .minimum = 16,
+        .maximum = 10000000,
+        .changed_by_hup = true,
+        .value_name = "N",
+        .help =
+            "Greenlets that may live at once in one worker: running handlers, receive loops and those that "
+            "the application starts.",
+    },
+    {
+        .group = group_memory,
+        .name = "log-size",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, log_size),
+        .initial = "64M",
+        .minimum = MIB,
+        .maximum = 4 * GIB,
+        .power_of_two = true,
+        .value_name = "SIZE",
+        .help =
+            "Shared memory of the host log, through which broadcasts reach all workers; a power of two. A "
+            "worker that falls behind by so many bytes misses broadcasts. One broadcast may use a quarter "
+            "of it.",
+    },
+};
+
+const size_t option_count = sizeof options / sizeof options[0];
+
+const command commands[] = {
+    {"config", 'c', "FILE", CONFIG_RUN,
+     "Read options from a file: INI (.ini, .conf, .cfg) or YAML (.yaml, .yml). Keys are the names of the "
+     "long "
+     "options."},
+    {"help", 'h', NULL, CONFIG_HELP, "Print this text."},
+    {"version", 'V', NULL, CONFIG_VERSION, "Print the version."},
+    {"print-config", 0, NULL, CONFIG_PRINT,
+     "Print the configuration as YAML that -c reads, with where each value came from."},
+    {"check-config", 0, NULL, CONFIG_CHECK, "Check the configuration and start nothing."},
+    {"print-reference", 0, NULL, CONFIG_REFERENCE, NULL},
+};
+
+const size_t command_count = sizeof commands / sizeof commands[0];
+
+const option *option_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (strlen(options[i].name) == length && memcmp(options[i].name, name, length) == 0)
+            return &options[i];
+    return NULL;
+}
+
+enum { NAME_MAX_COMPARED = 48 }; /* longer than any option; nothing longer is near one */
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Optimal string alignment: the three rows of the usual matrix that the next cell looks at. */
+static unsigned edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    unsigned rows[3][NAME_MAX_COMPARED + 1];
+    for (size_t j = 0; j <= b_length; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= a_length; i++) {
+        unsigned *row = rows[i % 3], *above = rows[(i + 2) % 3], *above_that = rows[(i + 1) % 3];
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= b_length; j++) {
+            unsigned replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
+            row[j] = smaller(replaced, smaller(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = smaller(row[j], above_that[j - 2] + 1);
+        }
+    }
+    return rows[a_length % 3][b_length];
+}
+
+static void look_at(const char *known, const char *name, size_t length, const char **best, unsigned *distance)
+{
+    unsigned found = edit_distance(name, length, known, strlen(known));
+    if (found < *distance) {
+        *distance = found;
+        *best = known;
+    }
+}
+
+const char *option_nearest(const char *name, size_t length, bool with_commands, unsigned *distance)
+{
+    if (length == 0 || length > NAME_MAX_COMPARED)
+        return NULL;
+    const char *best = NULL;
+    unsigned nearest = 1 + smaller(3, (unsigned)(length + 2) / 3); /* above it, it is another word */
+    for (size_t i = 0; i < option_count; i++)
+        look_at(options[i].name, name, length, &best, &nearest);
+    for (size_t i = 0; with_commands && i < command_count; i++)
+        if (commands[i].help)
+            look_at(commands[i].name, name, length, &best, &nearest);
+    if (distance)
+        *distance = nearest;
+    return best;
+}
+
+void option_variable(const option *entry, char *to, size_t capacity)
+{
+    snprintf(to, capacity, "HUBBUB_%s", entry->name);
+    for (char *at = to; *at; at++)
+        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+}
+
+void option_allowed(const option *entry, char *to, size_t capacity)
+{
+    char low[32], high[32];
+    switch (entry->kind) {
+    case OPTION_STRING:
+    case OPTION_LIST:
+    case OPTION_WORDS:
+        snprintf(to, capacity, "%s", entry->form);
+        return;
+    case OPTION_UNSIGNED:
+        snprintf(to, capacity, "%.0f to %.0f", entry->minimum, entry->maximum);
+        return;
+    case OPTION_WORKERS:
+        snprintf(to, capacity, "auto or %.0f to %.0f", entry->minimum, entry->maximum);
+        return;
+    case OPTION_SECONDS:
+        snprintf(to, capacity, "%g to %g seconds", entry->minimum, entry->maximum);
+        return;
+    case OPTION_LEVEL:
+        snprintf(to, capacity, "debug, info, warning, error or critical");
+        return;
+    case OPTION_SIZE:
+        value_format_size((uint64_t)entry->minimum, low, sizeof low);
+        value_format_size((uint64_t)entry->maximum, high, sizeof high);
+        snprintf(to, capacity, "%s to %s bytes%s", low, high, entry->power_of_two ? ", a power of two" : "");
+        return;
+    }
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of all options, and what can be read from it alone. The command line, the readers, --help,
+ * --print-config and the reference are loops over it: an option is added by adding its row and its field.
+ */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#include "config/config.h"
+
+typedef enum option_kind {
+    OPTION_STRING,   /* char * */
+    OPTION_LIST,     /* char *[maximum + 1], ends with NULL; commas and repetition add items */
+    OPTION_WORDS,    /* char * that holds such a list joined by ", " */
+    OPTION_UNSIGNED, /* unsigned */
+    OPTION_SIZE,     /* size_t, bytes; K, M and G multiply by 1024 */
+    OPTION_SECONDS,  /* double */
+    OPTION_LEVEL,    /* hub_level */
+    OPTION_WORKERS   /* unsigned; "auto" is 0 */
+} option_kind;
+
+typedef struct option {
+    const char *group; /* heading under which it is shown; rows of a group stand together */
+    const char *name;  /* long option and key in files */
+    char flag;         /* short option; 0: none */
+    option_kind kind;
+    size_t offset;           /* of its field in config */
+    const char *initial;     /* default, as text; NULL: none */
+    double minimum, maximum; /* of a number; OPTION_LIST: maximum is the number of items it holds */
+    bool power_of_two;       /* a size must be one */
+    bool changed_by_hup;     /* false: fixed for as long as the master lives */
+    const char *value_name;  /* in help: "N|auto" */
+    const char *form;        /* of strings: what is allowed, in words */
+    const char *(*check)(
+        const char *text); /* of strings: what is wrong, in words; NULL: nothing, or no check */
+    const char *help;      /* sentences */
+} option;
+
+extern const option options[];
+extern const size_t option_count;
+
+/* What the command line knows besides the table's options. */
+typedef struct command {
+    const char *name;
+    char flag;              /* 0: none */
+    const char *value_name; /* NULL: takes no value */
+    config_action action;
+    const char *help; /* NULL: not shown in --help */
+} command;
+
+extern const command commands[];
+extern const size_t command_count;
+
+/* By exact name, given with its length. NULL when there is none. */
+const option *option_find(const char *name, size_t length);
+
+/*
+ * The known name that is nearest to a wrong one; NULL when none is near. `with_commands`: look among the
+ * command line's own names too. `distance`, if not NULL: how many letters are wrong, missing, too many or
+ * swapped with their neighbour.
+ */
+const char *option_nearest(const char *name, size_t length, bool with_commands, unsigned *distance);
+
+/* "HUBBUB_WS_PING_INTERVAL"; `capacity` 64 is enough for every row. */
+void option_variable(const option *entry, char *to, size_t capacity);
+
+/* What values are allowed, in words: "auto or 1 to 64". */
+void option_allowed(const option *entry, char *to, size_t capacity);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is printed from the table: the help, the configuration as YAML, the reference as Markdown. */
+#include "common/buffer.h"
+#include "config/settings.h"
+#include "config/value.h"
+
+#include <ctype.h>
+
+enum {
+    HELP_WIDTH = 80,
+    HELP_COLUMN = 30, /* where the texts of --help begin */
+    REFERENCE_WIDTH = 110,
+    SOURCE_COLUMN = 34, /* where the comments of --print-config begin */
+};
+
+/* A text in lines of at most `width`, the first of which begins in column `used`, the others in `indent`. */
+static void print_wrapped(FILE *out, const char *text, int used, int indent, int width)
+{
+    int column = used;
+    bool first = true;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (!first && column + 1 + length > width) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+        } else if (!first) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", length, text);
+        column += length;
+        first = false;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+/* ---- --help -----------------------------------------------------------------------------------------------
+ */
+
+static void print_help_row(FILE *out, char flag, const char *name, const char *value_name, const char *help)
+{
+    int used = flag ? fprintf(out, "  -%c, ", flag) : fprintf(out, "      ");
+    used += fprintf(out, "--%s%s%s", name, value_name ? " " : "", value_name ? value_name : "");
+    if (used + 2 > HELP_COLUMN)
+        fprintf(out, "\n%*s", HELP_COLUMN, "");
+    else
+        fprintf(out, "%*s", HELP_COLUMN - used, "");
+    print_wrapped(out, help, HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
+}
+
+static void print_help_option(FILE *out, const option *entry)
+{
+    char text[600];
+    if (entry->initial)
+        snprintf(text, sizeof text, "%s [%s]", entry->help, entry->initial);
+    else
+        snprintf(text, sizeof text, "%s", entry->help);
+    print_help_row(out, entry->flag, entry->name, entry->value_name, text);
+}
+
+void config_print_help(FILE *out)
+{
+    fputs("Usage: hubbub [-w N|auto] [-b ADDRESS] [-c FILE] [--option value ...] APP\n"
+          "\n"
+          "Runs APP, a shared object or a C file, in worker processes that serve HTTP and\n"
+          "WebSocket clients. Defaults stand in brackets. Options may also stand in the\n"
+          "file that -c names and in the environment (--log-level as HUBBUB_LOG_LEVEL);\n"
+          "the command line wins over the environment, the environment over the file.\n"
+          "SIZE is in bytes, or with K, M or G; SECONDS may have a point: 0.5.\n"
+          "\n",
+          out);
+    for (size_t i = 0; i < command_count; i++)
+        if (commands[i].help)
+            print_help_row(out, commands[i].flag, commands[i].name, commands[i].value_name, commands[i].help);
+    for (size_t i = 0; i < option_count; i++) {
+        if (i == 0 || strcmp(options[i].group, options[i - 1].group) != 0)
+            fprintf(out, "\n%s:\n", options[i].group);
+        print_help_option(out, &options[i]);
+    }
+}
+
+/* ---- --print-config ---------------------------------------------------------------------------------------
+ */
+
+/*
+ * Characters that YAML takes for line ends or refuses although they are no controls: U+2028, U+2029, U+FEFF,
+ * U+FFFE, U+FFFF. All have three bytes.
+ */
+static bool needs_escape(const unsigned char *at)
+{
+    return (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9)) ||
+           (at[0] == 0xef && at[1] == 0xbb && at[2] == 0xbf) ||
+           (at[0] == 0xef && at[1] == 0xbf && (at[2] == 0xbe || at[2] == 0xbf));
+}
+
+/* Double quotes, in which YAML reads everything as text. The values hold no control characters. */
+static int print_quoted(FILE *out, const char *text)
+{
+    int used = 2;
+    fputc('"', out);
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        if (needs_escape(at)) {
+            unsigned code = ((at[0] & 0x0fu) << 12) | ((at[1] & 0x3fu) << 6) | (at[2] & 0x3fu);
+            used += fprintf(out, "\\u%04X", code);
+            at += 2;
+            continue;
+        }
+        if (*at == '"' || *at == '\\')
+            used += fprintf(out, "\\");
+        fputc(*at, out);
+        used++;
+    }
+    fputc('"', out);
+    return used;
+}
+
+/* A comment with the place of the value; a file's name may hold anything. */
+static void print_source(FILE *out, const config *values, const option *entry, int used)
+{
+    char where[320];
+    error line = {0};
+    setting_format_place(values, entry, where, sizeof where);
+    error_set(&line, HUB_EINVAL, "%s", where); /* makes it one clean line */
+    fprintf(out, "%*s# %s\n", used + 2 > SOURCE_COLUMN ? 2 : SOURCE_COLUMN - used, "", line.text);
+}
+
+static void print_list(FILE *out, const config *values, const option *entry)
+{
+    print_source(out, values, entry, fprintf(out, "%s:", entry->name));
+    for (char *const *item = value_list(values, entry); *item; item++) {
+        fputs("  - ", out);
+        print_quoted(out, *item);
+        fputc('\n', out);
+    }
+}
+
+static void print_single(FILE *out, const config *values, const option *entry)
+{
+    buffer text = {0};
+    if (value_format(values, entry, &text) != HUB_OK || buffer_append(&text, "", 1) != HUB_OK) {
+        fprintf(out, "# %s: no memory to print it\n", entry->name);
+        buffer_free(&text);
+        return;
+    }
+    if (text.data[0] == '\0') {
+        fprintf(out, "# %s: not given\n", entry->name);
+    } else {
+        int used = fprintf(out, "%s: ", entry->name);
+        if (entry->kind == OPTION_STRING || entry->kind == OPTION_WORDS)
+            used += print_quoted(out, text.data);
+        else
+            used += fprintf(out, "%s", text.data);
+        print_source(out, values, entry, used);
+    }
+    buffer_free(&text);
+}
+
+void config_print(const config *values, FILE *out)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        if (i == 0 || strcmp(options[i].group, options[i - 1].group) != 0)
+            fprintf(out, "%s# %s\n", i == 0 ? "" : "\n", options[i].group);
+        if (options[i].kind == OPTION_LIST)
+            print_list(out, values, &options[i]);
+        else
+            print_single(out, values, &options[i]);
+    }
+}
+
+/* ---- --print-reference ------------------------------------------------------------------------------------
+ */
+
+static const char reference_head[] =
+    "# Configuration\n"
+    "\n"
+    "This page is the output of `hubbub --print-reference`, made from the table in `config/options.c`.\n"
+    "\n"
+    "An option can be given in four places; the later one in this list wins:\n"
+    "\n"
+    "1. its default,\n"
+    "2. the file that `-c FILE` names,\n"
+    "3. the environment: `HUBBUB_` and the option's name in capitals, with `_` for `-`; an empty variable "
+    "counts\n"
+    "   as not set,\n"
+    "4. the command line: `--option value` or `--option=value`; for those with a letter also `-w 4` or "
+    "`-w4`. `--`\n"
+    "   ends the options.\n"
+    "\n"
+    "A file is read as INI when its name ends with `.ini`, `.conf` or `.cfg`, and as YAML when it ends with "
+    "`.yaml`\n"
+    "or `.yml`; the keys are the names of the options. An INI file has its options in a section `[hubbub]` "
+    "or in\n"
+    "none, and repeats a key (or uses commas) for a list. A YAML file is one flat mapping, with sequences "
+    "for\n"
+    "lists. The same in both:\n"
+    "\n"
+    "```ini\n"
+    "[hubbub]\n"
+    "app = chat.c\n"
+    "workers = 4\n"
+    "bind = 127.0.0.1:8000\n"
+    "bind = unix:/run/hubbub/chat.sock\n"
+    "```\n"
+    "\n"
+    "```yaml\n"
+    "app: chat.c\n"
+    "workers: 4\n"
+    "bind:\n"
+    "  - 127.0.0.1:8000\n"
+    "  - unix:/run/hubbub/chat.sock\n"
+    "```\n"
+    "\n"
+    "A list that is given in one place replaces the list of another. An unknown option, a value out of its "
+    "range\n"
+    "or a key that is given twice in a file is an error that names the file and line, and nothing starts.\n"
+    "`hubbub --check-config` checks without starting; `hubbub --print-config` prints every value with the "
+    "place it\n"
+    "came from, as YAML that `-c` reads.\n"
+    "\n"
+    "A *size* is a whole number of bytes, with `K`, `M` or `G` behind it for 1024, 1024² or 1024³ of them. "
+    "*Seconds*\n"
+    "are decimal: `30`, `0.5`.\n";
+
+static void print_reference_option(FILE *out, const option *entry)
+{
+    char variable[64], text[200];
+    option_variable(entry, variable, sizeof variable);
+    option_allowed(entry, text, sizeof text);
+    fprintf(out, "\n### `%s`\n\n", entry->name);
+    if (entry->flag)
+        fprintf(out, "`-%c`, ", entry->flag);
+    fprintf(out, "`--%s %s`, `%s`\n\n", entry->name, entry->value_name, variable);
+    print_wrapped(out, entry->help, 0, 0, REFERENCE_WIDTH);
+    if (entry->initial)
+        fprintf(out, "\nDefault: `%s`. ", entry->initial);
+    else
+        fprintf(out, "\nNo default. ");
+    fprintf(out, "Allowed: %s.\n", text);
+}
+
+void config_print_reference(FILE *out)
+{
+    fputs(reference_head, out);
+    for (size_t i = 0; i < option_count; i++) {
+        if (i == 0 || strcmp(options[i].group, options[i - 1].group) != 0)
+            fprintf(out, "\n## %s\n", options[i].group);
+        print_reference_option(out, &options[i]);
+    }
+}
