@@ -25,9 +25,9 @@ greenlet *greenlet_current(void);
 /*
  * greenlet_spawn makes it ready; it runs when its turn comes. greenlet_start is for hub context only: it runs
  * the greenlet at once and returns when it parked or ended; true says that it parked (and is still alive),
- * and *out (may be NULL) is it. `name` must be a literal or outlive the greenlet (greenlet_rename copies).
- * Both give NULL/false with *status (may be NULL) HUB_ENOMEM or HUB_EFULL; on success *status is HUB_OK. In a
- * greenlet, greenlet_start does what greenlet_spawn does and answers true.
+ * and *out (may be NULL) is it. `name` is copied, 31 bytes at most; NULL is the empty name. Both give
+ * NULL/false with *status (may be NULL) HUB_ENOMEM or HUB_EFULL; on success *status is HUB_OK. In a greenlet,
+ * greenlet_start does what greenlet_spawn does and answers true.
  */
 greenlet *greenlet_spawn(const char *name, greenlet_main run, void *arg, hub_status *status);
 bool greenlet_start(greenlet **out, const char *name, greenlet_main run, void *arg, hub_status *status);
@@ -35,7 +35,8 @@ bool greenlet_start(greenlet **out, const char *name, greenlet_main run, void *a
 /*
  * Parks the running greenlet until greenlet_wake or greenlet_resume (their status), its time-out
  * (HUB_ETIMEDOUT) or hub_kill (HUB_ECANCELED, at once when it was killed before). `timeout` in seconds;
- * HUB_FOREVER: none; 0 yields once to the poll and times out. `waits_for` is a literal for dumps ("message",
+ * HUB_FOREVER: none; 0 yields once to the poll and times out. What arrives in the same poll as the time-out
+ * wins over it. errno is kept over the wait. `waits_for` is a literal for dumps ("message",
  * "fd 7"). HUB_ESTATE in hub context. Steady state: no allocation; no timer is touched without a timeout.
  */
 hub_status greenlet_park(const char *waits_for, double timeout);
@@ -68,11 +69,22 @@ typedef struct greenlet_counts {
 } greenlet_counts;
 greenlet_counts greenlet_count(void);
 
+/*
+ * From now on every switch to a greenlet stores its name in row->running and 1 in row->running_now, and every
+ * return to the hub 0 in the latter, so that the master can tell what a worker that died was running. NULL:
+ * nothing is stored any more, as at first. The row stays the caller's and must outlive the loop.
+ */
+struct row;
+void greenlet_publish_running(struct row *row);
+
 /* True while a greenlet is ready to run. */
 bool greenlet_any_ready(void);
 
-/* Writes a line for each greenlet (id, name, state, what it waits for, for how long) and the frames of its
- * stack below. */
+/*
+ * Writes a line about the loop, then one for each greenlet (id, name, state, what it waits for, for how long)
+ * and the frames of its stack below, as far as frame pointers lead: code compiled without them ends the list
+ * early, never wrongly. Any context; does not park.
+ */
 void greenlet_dump(FILE *out);
 
 #endif

@@ -15,9 +15,23 @@
 
 #include <ev.h>
 
+/*
+ * What stops a greenlet that outgrows its stack. BEST is the first of the others that this system has. A
+ * guard turns the first write below the stack into a reported SIGSEGV; a canary is looked at when the
+ * greenlet parks or ends, so its death is noticed late. MPROTECT guards as many stacks as the process may
+ * have mappings for and gives the others a canary.
+ */
+typedef enum stack_guard {
+    STACK_GUARD_BEST,
+    STACK_GUARD_MADVISE,
+    STACK_GUARD_MPROTECT,
+    STACK_GUARD_CANARY
+} stack_guard;
+
 typedef struct loop_options {
-    size_t stack_size;      /* bytes of address space a greenlet; rounded up to pages */
-    unsigned max_greenlets; /* 0: no limit */
+    size_t stack_size;      /* bytes of address space a greenlet; rounded up to pages, at least 16 KB */
+    unsigned max_greenlets; /* 0: no limit but 2^24 */
+    stack_guard guard;      /* leave it 0 */
 } loop_options;
 
 /* When a step runs. After the poll: what arrived by other roads than watchers. Before it: what gathers a
@@ -33,6 +47,10 @@ typedef bool (*loop_step)(void *arg);
  */
 hub_status loop_open(const loop_options *options, error *error);
 void loop_close(void);
+
+/* How stacks are guarded, in words for a start-up line: "guard pages (madvise)". "none" while there is no
+ * loop. */
+const char *stack_guard_name(void);
 
 /* libev's loop, for watchers. NULL while there is none. */
 struct ev_loop *loop_ev(void);
