@@ -30,7 +30,8 @@ enum {
 typedef struct bus_message {
     uint16_t kind; /* of the body; the worker's floors number them */
     uint16_t flags;
-    uint16_t hole; /* offset in the body of a fixed-width field for the record's position; 0: none */
+    uint16_t hole; /* offset in the body of a fixed-width field for the record's position; 0: none. Only
+                      carried: whoever takes the body fills it in */
     hub_bytes name_space;
     const hub_bytes *rooms; /* none: everybody of the name space, or `target` */
     size_t room_count;
@@ -46,34 +47,46 @@ typedef struct bus_record {
     uint32_t origin;     /* incarnation that published it */
     bus_message message; /* lent until the next bus_peek; the body is not in it */
     size_t body_length;
+    bool wanted; /* false: it is for rooms (or a name space) in which this process declared no interest; skip
+                  */
 } bus_record;
 
 typedef enum bus_outcome {
     BUS_NOTHING, /* all read */
     BUS_RECORD,  /* *record is filled in; bus_take or bus_skip must follow */
-    BUS_GAP,     /* records were lost: counted in the row; reading goes on behind the gap */
+    BUS_GAP,     /* records were lost: counted in the row; reading goes on behind the gap, peek again */
 } bus_outcome;
 
 /*
  * Joins the log as the incarnation whose row word is BOOTING or READY; its cursor starts at the log's end, so
- * it reads all that is published from now on. Errors: HUB_ESTATE (row not in these states), HUB_ENOMEM.
+ * it reads all that is published from now on. The region must outlive the bus. Errors: HUB_ESTATE (row not in
+ * these states, or it reads already), HUB_EINVAL (no such row), HUB_ENOMEM.
  */
 hub_status bus_open(bus **bus, const region *region, unsigned row, error *error);
 void bus_close(bus *bus); /* the log waits for this reader no longer */
 
 /*
  * Appends a record with the body made of the given parts. *position may be NULL. Rings those readers that
- * sleep and whose interest mask has the record's rooms (all, when it has none); the others are still rung
- * each quarter of the log. The publisher reads its own record like any other: it must drain (bus_peek …)
- * before it goes on, to keep one order. Errors: HUB_EAGAIN (the log is full: bus_laggard tells who holds it
- * up; drain, wait a little, try again), HUB_ETOOBIG (above a quarter of the log, or a name too long),
- * HUB_EINVAL (too many rooms, empty name), HUB_ECLOSED (this incarnation was swept).
+ * sleep and are interested: in one of the record's rooms, in bus_room_hash(name space, no room) when it has
+ * none, all of them when it has no room but a target; the others are still rung each quarter of the log.
+ * Makes no system call when nobody sleeps. The publisher reads its own record like any other: it must drain
+ * (bus_peek ...) before it goes on, to keep one order. Errors: HUB_EAGAIN (the log is full: bus_laggard tells
+ * who holds it up; drain, wait a little, try again), HUB_ETOOBIG (above a quarter of the log, or a name too
+ * long), HUB_EINVAL (too many rooms, empty room name), HUB_ECLOSED (this incarnation was swept).
  */
 hub_status bus_publish(bus *bus, const bus_message *message, const struct iovec *body, int parts,
                        uint64_t *position);
 
-/* Cuts off the readers that keep the log full, by compare-and-swap of their cursors; they will read a gap.
- * How many. */
+/*
+ * The row of the reader that is furthest behind, when it is so far behind that it may keep the log full: more
+ * than three quarters of it. It may be the caller's own. -1 when nobody is.
+ */
+int bus_laggard(const bus *bus);
+
+/*
+ * Cuts off the other readers that keep the log full (see bus_laggard), by compare-and-swap of their cursors;
+ * they will read a gap. After it any record fits, unless the caller itself is behind. How many.
+ */
 unsigned bus_evict_laggards(bus *bus);
 
 /*
@@ -86,18 +99,29 @@ bus_outcome bus_peek(bus *bus, bus_record *record);
 hub_status bus_take(bus *bus, void *to);
 void bus_skip(bus *bus);
 
-/* True when there is something to read; one load when there is not. */
+/*
+ * True when there is something to read, or something that is still being written; one load when there is not.
+ * So bus_peek may say BUS_NOTHING while this stays true: whether to block is for bus_doze to say.
+ */
 bool bus_pending(const bus *bus);
 
 /*
  * Before a blocking poll: marks this reader asleep, fences, looks again; true says that there is something to
- * read after all and it is not asleep. bus_wake after the poll. bus_doorbell is the eventfd that rings;
- * bus_hush empties it.
+ * read after all and it is not asleep. After false the poll may block for bus_retry_after seconds at most,
+ * when that is not negative. bus_wake after the poll. bus_doorbell is the eventfd that rings; bus_hush
+ * empties it.
  */
 bool bus_doze(bus *bus);
 void bus_wake(bus *bus);
 int bus_doorbell(const bus *bus);
 void bus_hush(bus *bus);
+
+/*
+ * The next record in order may belong to a publisher that was stopped before it finished it, and nobody would
+ * ring for it. Seconds until this reader may give it up and go on, by calling bus_peek; negative: it waits
+ * for nobody.
+ */
+double bus_retry_after(const bus *bus);
 
 /*
  * Interest: a worker with a member in a room, or with clients of a name space that are reached without a

@@ -33,6 +33,7 @@ typedef struct region {
     row *rows; /* REGION_ROWS of them */
     int memory_fd;
     size_t size;                /* bytes mapped */
+    size_t log_size;            /* bytes of the log */
     int doorbells[REGION_ROWS]; /* eventfds, non-blocking; an incarnation watches the one of its row */
     int master_doorbell;
 } region;
@@ -55,6 +56,21 @@ void region_close(region *region);
 hash_key region_hash_key(const region *region);
 uint64_t
 region_epoch(const region *region); /* changes whenever positions of an older region mean nothing any more */
+
+/*
+ * For the master, before a fork: takes a free row for a new incarnation of the slot, zeroes its counters and
+ * makes it BOOTING under the next incarnation number. The row's word then names it; the pid is for the master
+ * to fill in. Errors: HUB_EFULL (no row is free).
+ */
+hub_status region_claim_row(const region *region, uint16_t slot, uint32_t generation, unsigned *row);
+
+/*
+ * For the master, once the row's process is reaped and so can write nothing more: ENDED, then its interest,
+ * cursor and unfinished writing are taken back, then FREE, with incarnation and slot left in the word for
+ * reading. Readers that waited for something it left unfinished are rung. Its counters stay until the row is
+ * claimed again. Does nothing for a row that is free. A running process must never be swept.
+ */
+void region_sweep_row(const region *region, unsigned row);
 
 /* Rings an incarnation; rings the master. Any process. A full eventfd counts as rung. */
 void region_ring(const region *region, unsigned row);

@@ -41,6 +41,11 @@ static inline row_state row_state_of(row_word word)
 {
     return (row_state)(word & 0xffff);
 }
+/* True while a process may be running for this row: only then do its cursor and its writing count. */
+static inline bool row_is_live(row_word word)
+{
+    return row_state_of(word) >= ROW_BOOTING && row_state_of(word) <= ROW_DRAINING;
+}
 
 typedef struct row {
     /* written by the master, and by the worker as the states say */
@@ -68,8 +73,28 @@ typedef struct row {
 
     /* the log reader: the cursor is moved by the worker; an evicting publisher replaces it by
      * compare-and-swap */
-    _Alignas(64) _Atomic uint64_t cursor; /* position of the next record to read; the top bit says evicted */
-    _Atomic uint32_t asleep;              /* 1: ring the doorbell after publishing */
+    _Alignas(64) _Atomic uint64_t cursor; /* position of the next record to read; the top bit says evicted;
+                                             0: reads nothing */
+    /* the log writer: which cells this process may be filling. Nobody else fills them while it lives. */
+    _Atomic uint64_t writing;       /* position; 0: none */
+    _Atomic uint32_t writing_cells; /* set before `writing` */
+
+    /* apart from the cursor, because every publisher reads it */
+    _Alignas(64) _Atomic uint32_t asleep; /* row_sleep */
 } row;
+
+/* How a reader sleeps: its doorbell is rung by whoever takes it from the word. */
+typedef enum row_sleep {
+    ROW_AWAKE,
+    ROW_ASLEEP,       /* ring after publishing what it is interested in */
+    ROW_ASLEEP_STUCK, /* it waits for a reservation to be filled: ring after any commit or abort */
+} row_sleep;
+
+/*
+ * Changes the state of a row for the incarnation and slot that `from` names, by compare-and-swap of the whole
+ * word. False when the word is not `from` any more: then the row belongs to somebody else or was ended, and
+ * nothing was changed. Any process; rows are made and freed only by region_claim_row and region_sweep_row.
+ */
+bool row_change(row *row, row_word from, row_state to);
 
 #endif
