@@ -39,7 +39,7 @@ typedef struct router_match {
 
 /* NULL without memory. router_free takes NULL too; the values stay the caller's. */
 router *router_new(void);
-void router_free(router *router);
+void router_free(router *routes);
 
 /*
  * Adds a route; method and pattern are copied. Method "*" takes all methods that have no route of their own
@@ -48,23 +48,23 @@ void router_free(router *router);
  * more segments or parameters than the limits), HUB_EEXIST (the same method and pattern, apart from
  * parameters' names, is there), HUB_ENOMEM; the router is then as it was.
  */
-hub_status router_add(router *router, const char *method, const char *pattern, route_kind kind, void *value);
+hub_status router_add(router *routes, const char *method, const char *pattern, route_kind kind, void *value);
 
 /*
  * Finds the route for a request's method and raw path (without the query). `kind` ROUTE_WS looks among the
  * WebSocket routes, any other among the rest. On ROUTER_FOUND fills in *match, which points into `path`.
  */
-router_result router_find(const router *router, route_kind kind, hub_bytes method, hub_bytes path,
+router_result router_find(const router *routes, route_kind kind, hub_bytes method, hub_bytes path,
                           router_match *match);
 
 /*
  * Writes the methods that the path knows among routes of the kind ("GET, HEAD, POST"), for the Allow field,
  * and returns the text's length; cut at whole names when `size` is too small, always ended with a NUL.
  */
-size_t router_allow(const router *router, route_kind kind, hub_bytes path, char *out, size_t size);
+size_t router_allow(const router *routes, route_kind kind, hub_bytes path, char *out, size_t size);
 
 /* The pattern as it was added. */
-const char *router_pattern(const route *route);
+const char *router_pattern(const route *entry);
 
 /* A parameter's raw value by its name ("id", "*"); data NULL when the pattern has none such. */
 hub_bytes router_parameter(const router_match *match, const char *name);

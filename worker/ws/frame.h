@@ -53,7 +53,7 @@ typedef enum frame_result {
     FRAME_ERROR    /* the peer broke the protocol: `code` and `reason` */
 } frame_result;
 
-typedef struct frame {
+typedef struct frame_part {
     unsigned char *payload; /* unmasked, within the caller's bytes */
     size_t length;          /* of this payload or piece; may be 0 */
     uint64_t offset;        /* of this piece within the frame's payload */
@@ -63,7 +63,7 @@ typedef struct frame {
     uint16_t code;      /* FRAME_ERROR: the close code to answer with */
     const char *reason; /* FRAME_ERROR: a literal of at most CLOSE_REASON_MAX bytes */
     size_t needed;      /* FRAME_PARTIAL: bytes, counted from `data`, before a further call can do more */
-} frame;
+} frame_part;
 
 /*
  * Takes the next frame, or as much of it as is there, out of `length` bytes and unmasks it in place.
@@ -83,7 +83,7 @@ typedef struct frame {
  * After FRAME_ERROR the parser must not be used again.
  */
 frame_result frame_next(frame_parser *parser, unsigned char *data, size_t length, uint64_t limit,
-                        size_t *consumed, frame *out);
+                        size_t *consumed, frame_part *out);
 
 /*
  * Applies a mask to bytes that begin `offset` bytes into a payload (RFC 6455, section 5.3). Masks and unmasks
