@@ -104,9 +104,11 @@ static void pace(connection *c)
         return;
     c->paused_output = pause;
     watch(c);
-    if (!pause)
-        for (connection_waiter *w = c->waiters; w; w = w->next)
-            greenlet_wake(w->greenlet, HUB_OK);
+    if (pause)
+        return;
+    for (connection_waiter *w = c->waiters; w; w = w->next)
+        greenlet_wake(w->greenlet, HUB_OK);
+    connection_kick(c);
 }
 
 /* ---- writing
@@ -340,7 +342,7 @@ void connection_pause(connection *c, bool paused)
 
 void connection_kick(connection *c)
 {
-    if (c->kicked || c->closed)
+    if (c->kicked || c->closed || !c->protocol->on_kick)
         return;
     c->kicked = true;
     c->next_kicked = net.kicked;

@@ -35,9 +35,9 @@ typedef struct protocol {
     void (*on_end)(connection *c);      /* the peer will send no more; as a rule connection_close */
     void (*on_timer)(connection *c);    /* the time armed by connection_time is over */
     void (*on_overflow)(connection *c); /* its queue is over the limits and the policy is to close */
-    void (*on_kick)(connection *c);     /* connection_kick was called; NULL if it never is */
-    void (*on_drain)(connection *c);    /* the worker stops: finish soon; may be called again */
-    void (*on_gone)(connection *c);     /* the last call: free the state */
+    void (*on_kick)(connection *c); /* connection_kick was called, or its queue is short again; may be NULL */
+    void (*on_drain)(connection *c); /* the worker stops: finish soon; may be called again */
+    void (*on_gone)(connection *c);  /* the last call: free the state */
 } protocol;
 
 /* Bounds of the output queue; kept by the route, shared by its connections. */

@@ -17,7 +17,7 @@ typedef struct output {
     output_node *nodes; /* what follows the first */
     output_node *last;
     size_t sent;  /* bytes of the first chunk that are gone already */
-    size_t bytes; /* waiting in memory; files do not count */
+    size_t bytes; /* waiting; a file counts as 64 KB */
 } output;
 
 /* Puts a reference behind; takes over the caller's. Errors: HUB_ENOMEM, the reference is then dropped. */

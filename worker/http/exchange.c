@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/http/exchange.h"
+
+#include "worker/http/date.h"
+#include "worker/http/field.h"
+#include "worker/http/percent.h"
+#include "worker/http/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { KEPT = 16 };
+
+struct lent {
+    lent *next;
+    char bytes[];
+};
+
+static hub_http *kept;
+static unsigned kept_count;
+static buffer head_scratch;
+
+/* ---- life
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+hub_http *exchange_new(size_t fields)
+{
+    hub_http *http = kept;
+    if (http && http->field_room >= fields) {
+        kept = http->next_free;
+        kept_count--;
+    } else {
+        http = malloc(sizeof *http + fields * sizeof http->fields[0]);
+        if (!http)
+            return NULL;
+        http->field_room = fields;
+    }
+    size_t room = http->field_room;
+    memset(http, 0, offsetof(hub_http, fields));
+    http->field_room = room;
+    return http;
+}
+
+void exchange_free(hub_http *http)
+{
+    buffer_free(&http->collected);
+    buffer_free(&http->fields_out);
+    free(http->memory);
+    input_drop(http->block);
+    while (http->lent) {
+        lent *next = http->lent->next;
+        free(http->lent);
+        http->lent = next;
+    }
+    if (kept_count >= KEPT) {
+        free(http);
+        return;
+    }
+    http->next_free = kept;
+    kept = http;
+    kept_count++;
+}
+
+void exchanges_trim(void)
+{
+    while (kept) {
+        hub_http *next = kept->next_free;
+        free(kept);
+        kept = next;
+    }
+    kept_count = 0;
+    buffer_free(&head_scratch);
+}
+
+hub_status exchange_own_body(hub_http *http)
+{
+    if (http->body.length == 0 || http->body.data == http->collected.data)
+        return HUB_OK;
+    hub_status status = buffer_append(&http->collected, http->body.data, http->body.length);
+    http->body = buffer_bytes(&http->collected);
+    return status;
+}
+
+hub_status exchange_add_body(hub_http *http, hub_bytes piece)
+{
+    if (http->body.length == 0) {
+        http->body = piece;
+        return HUB_OK;
+    }
+    hub_status status = exchange_own_body(http);
+    if (status == HUB_OK)
+        status = buffer_append(&http->collected, piece.data, piece.length);
+    http->body = buffer_bytes(&http->collected);
+    return status;
+}
+
+/* ---- the request, for its handler
+ * ------------------------------------------------------------------------------------ */
+
+/* Memory that stays until the handler returns. */
+static char *lend(hub_http *http, size_t length)
+{
+    lent *piece = malloc(sizeof *piece + length);
+    if (!piece)
+        return NULL;
+    piece->next = http->lent;
+    http->lent = piece;
+    return piece->bytes;
+}
+
+static hub_bytes decoded(const hub_http *http, hub_bytes raw,
+                         percent_result (*decode)(hub_bytes text, char *out, size_t *length))
+{
+    if (!raw.data || !memchr(raw.data, '%', raw.length)) {
+        bool plus = decode == percent_decode_form && raw.data && memchr(raw.data, '+', raw.length);
+        if (!plus)
+            return raw;
+    }
+    size_t length = 0;
+    char *out = lend((hub_http *)http, raw.length);
+    if (!out || decode(raw, out, &length) == PERCENT_BAD)
+        return hub_bytes_of(NULL, 0);
+    return hub_bytes_of(out, length);
+}
+
+hub_bytes hub_http_method(const hub_http *http)
+{
+    return http->head.method;
+}
+
+hub_bytes hub_http_path(const hub_http *http)
+{
+    return http->head.path;
+}
+
+hub_bytes hub_http_param(const hub_http *http, const char *name)
+{
+    return decoded(http, router_parameter(&http->match, name), percent_decode);
+}
+
+hub_bytes hub_http_query(const hub_http *http, const char *name)
+{
+    hub_bytes raw;
+    if (!query_find(http->head.query, hub_text(name), &raw))
+        return hub_bytes_of(NULL, 0);
+    return decoded(http, raw, percent_decode_form);
+}
+
+hub_bytes hub_http_header(const hub_http *http, const char *name)
+{
+    return http_head_get(&http->head, name);
+}
+
+bool hub_http_header_at(const hub_http *http, size_t index, hub_bytes *name, hub_bytes *value)
+{
+    if (index >= http->head.field_count)
+        return false;
+    *name = http->head.fields[index].name;
+    *value = http->head.fields[index].value;
+    return true;
+}
+
+hub_bytes hub_http_body(const hub_http *http)
+{
+    return http->body;
+}
+
+hub_bytes hub_http_peer(const hub_http *http)
+{
+    char *text = http->connection ? lend((hub_http *)http, 64) : NULL;
+    return text ? hub_text(connection_peer(http->connection, text)) : hub_bytes_of(NULL, 0);
+}
+
+/* ---- the answer
+ * ------------------------------------------------------------------------------------------------------- */
+
+static bool is_servers_own(hub_bytes name)
+{
+    static const char *const own[] = {"content-length", "transfer-encoding", "connection", "date"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (field_name_equal(name, hub_text(own[i])))
+            return true;
+    return false;
+}
+
+hub_status hub_http_set(hub_http *http, const char *name, hub_bytes value)
+{
+    hub_bytes field = hub_text(name);
+    if (http->replied)
+        return HUB_ESTATE;
+    if (!field_name_valid(field) || !field_value_valid(value) || is_servers_own(field))
+        return HUB_EINVAL;
+    hub_status status = buffer_reserve(&http->fields_out, field.length + value.length + 4);
+    if (status != HUB_OK)
+        return status;
+    buffer_append(&http->fields_out, field.data, field.length);
+    buffer_append(&http->fields_out, ": ", 2);
+    buffer_append(&http->fields_out, value.data, value.length);
+    return buffer_append(&http->fields_out, "\r\n", 2);
+}
+
+static hub_status append_number(buffer *out, uint64_t number)
+{
+    char text[24], *at = text + sizeof text;
+    do
+        *--at = (char)('0' + number % 10);
+    while (number /= 10);
+    return buffer_append(out, at, (size_t)(text + sizeof text - at));
+}
+
+hub_bytes http_answer_head(int status, hub_bytes fields, const char *content_type, uint64_t length,
+                           const char *connection_field)
+{
+    buffer *out = &head_scratch;
+    const char *reason = status_reason(status);
+    size_t room = 256 + strlen(reason) + fields.length + (content_type ? strlen(content_type) : 0);
+    buffer_clear(out);
+    if (buffer_reserve(out, room) != HUB_OK)
+        return hub_bytes_of(NULL, 0); /* with the room, none of the following can fail */
+    buffer_append(out, "HTTP/1.1 ", 9);
+    append_number(out, (uint64_t)status);
+    buffer_append(out, " ", 1);
+    buffer_append_text(out, reason);
+    buffer_append(out, "\r\nDate: ", 8);
+    hub_bytes date = date_now(time(NULL));
+    buffer_append(out, date.data, date.length);
+    buffer_append(out, "\r\n", 2);
+    buffer_append(out, fields.data, fields.length);
+    if (content_type) {
+        buffer_append(out, "Content-Type: ", 14);
+        buffer_append_text(out, content_type);
+        buffer_append(out, "\r\n", 2);
+    }
+    if (!status_without_body(status)) {
+        buffer_append(out, "Content-Length: ", 16);
+        append_number(out, length);
+        buffer_append(out, "\r\n", 2);
+    }
+    if (connection_field) {
+        buffer_append(out, "Connection: ", 12);
+        buffer_append_text(out, connection_field);
+        buffer_append(out, "\r\n", 2);
+    }
+    buffer_append(out, "\r\n", 2);
+    return buffer_bytes(out);
+}
+
+static bool wants_body(const hub_http *http, int status)
+{
+    return !status_without_body(status) && !hub_equal(http->head.method, hub_text("HEAD"));
+}
+
+/* Whether it may be answered now, with these. */
+static hub_status check_answer(const hub_http *http, int status, const char *content_type)
+{
+    if (http->replied)
+        return HUB_ESTATE;
+    if (status < 200 || status > 599 || (content_type && !field_value_valid(hub_text(content_type))))
+        return HUB_EINVAL;
+    return HUB_OK;
+}
+
+static hub_status send_head(hub_http *http, int status, const char *content_type, uint64_t length,
+                            hub_bytes *head)
+{
+    http->replied = true;
+    if (!http->connection)
+        return HUB_ECLOSED;
+    const char *field = http->close ? "close" : http->head.minor == 0 ? "keep-alive" : NULL;
+    *head = http_answer_head(status, buffer_bytes(&http->fields_out), content_type, length, field);
+    return head->data ? HUB_OK : HUB_ENOMEM;
+}
+
+hub_status hub_http_reply(hub_http *http, int status, const char *content_type, hub_bytes body)
+{
+    hub_bytes head;
+    hub_status result = check_answer(http, status, content_type);
+    if (result == HUB_OK)
+        result = send_head(http, status, content_type, body.length, &head);
+    if (result == HUB_OK)
+        result = connection_write(http->connection, head);
+    if (result == HUB_OK && wants_body(http, status))
+        result = connection_write(http->connection, body);
+    return result;
+}
+
+hub_status hub_http_replyf(hub_http *http, int status, const char *content_type, const char *format, ...)
+{
+    char small[1024], *text = small;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(small, sizeof small, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return HUB_EINVAL;
+    if ((size_t)length >= sizeof small) {
+        text = malloc((size_t)length + 1);
+        if (!text)
+            return HUB_ENOMEM;
+        va_start(arguments, format);
+        vsnprintf(text, (size_t)length + 1, format, arguments);
+        va_end(arguments);
+    }
+    hub_status result = hub_http_reply(http, status, content_type, hub_bytes_of(text, (size_t)length));
+    if (text != small)
+        free(text);
+    return result;
+}
+
+hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
+                           size_t length)
+{
+    hub_bytes head;
+    hub_status result = check_answer(http, status, content_type);
+    if (result == HUB_OK)
+        result = send_head(http, status, content_type, length, &head);
+    if (result == HUB_OK)
+        result = connection_write(http->connection, head);
+    if (result != HUB_OK || length == 0 || !wants_body(http, status)) {
+        close(fd);
+        return result;
+    }
+    chunk *file = chunk_new_file(fd, offset, length);
+    if (!file) {
+        connection_close(http->connection); /* its head is queued: the length it promised cannot be kept */
+        return HUB_ENOMEM;
+    }
+    return connection_write_chunk(http->connection, file);
+}
+
+hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra)
+{
+    char line[256];
+    int length = snprintf(line, sizeof line, "%s\n", text);
+    if (extra)
+        buffer_append_text(&http->fields_out, extra);
+    return hub_http_reply(http, status, "text/plain; charset=utf-8",
+                          hub_bytes_of(line, length < (int)sizeof line ? (size_t)length : sizeof line - 1));
+}

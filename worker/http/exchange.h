@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request and its answer: what the public header calls hub_http. It is made by the server when a head is
+ * whole, filled while the body comes, lives through the handler, and may outlive its client.
+ */
+#ifndef WORKER_HTTP_EXCHANGE_H
+#define WORKER_HTTP_EXCHANGE_H
+
+#include "common/buffer.h"
+#include "worker/http/body.h"
+#include "worker/http/parser.h"
+#include "worker/http/router.h"
+#include "worker/net/connection.h"
+#include "worker/net/input.h"
+
+/* The value of a ROUTE_HTTP route. */
+typedef struct http_route {
+    hub_http_handler handler;
+    void *arg;
+    const char *name; /* of its greenlets: "GET /users/:id" */
+} http_route;
+
+typedef struct lent lent; /* a decoded value, kept until the handler returns */
+
+struct hub_http {
+    connection *connection; /* NULL: the client is gone */
+    const http_route *route;
+    http_head head;
+    router_match match;
+    http_body reader;
+    hub_bytes body;     /* as far as it came; in the read buffer, or in `collected` */
+    buffer collected;   /* a body that came in pieces */
+    char *memory;       /* head, when it had to be copied */
+    input_block *block; /* or the read buffer, held while the handler is parked */
+    buffer fields_out;  /* lines added by hub_http_set */
+    lent *lent;
+    bool replied;
+    bool close;  /* the connection ends with this answer */
+    bool parked; /* the handler has parked once: the connection goes on by a kick */
+    hub_http *next_free;
+    size_t field_room;
+    http_field fields[]; /* as many as the limit allows */
+};
+
+/* NULL without memory. Freed exchanges are kept, up to a few, for the next. */
+hub_http *exchange_new(size_t fields);
+void exchange_free(hub_http *http);
+void exchanges_trim(void);
+
+/* Adds a piece of the body. Errors: HUB_ENOMEM. */
+hub_status exchange_add_body(hub_http *http, hub_bytes piece);
+
+/* Copies what still lies in the read buffer, a body in place, because more is to come. Errors: HUB_ENOMEM. */
+hub_status exchange_own_body(hub_http *http);
+
+/* Answers with a status and one line of text. `extra`: NULL, or whole field lines. As hub_http_reply. */
+hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra);
+
+/*
+ * Answers with `length` bytes of a file, whose descriptor it takes over in any case. As hub_http_reply; a
+ * HEAD request gets the same head without them.
+ */
+hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
+                           size_t length);
+
+/* Writes the head of an answer into a scratch buffer of the worker, valid until the next call. */
+hub_bytes http_answer_head(int status, hub_bytes fields, const char *content_type, uint64_t length,
+                           const char *connection_field);
+
+#endif

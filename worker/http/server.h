@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 on a connection: requests one after the other, each answered by a handler in a greenlet of its
+ * own, answers in the order of the requests (RFC 9112, section 9.3.2). An idle connection owns no buffer.
+ */
+#ifndef WORKER_HTTP_SERVER_H
+#define WORKER_HTTP_SERVER_H
+
+#include "worker/http/exchange.h"
+
+typedef struct http_server {
+    const router *router;
+    http_limits limits;
+    connection_limits output;                        /* soft: a client that does not read is not read */
+    double keep_alive, header_timeout, body_timeout; /* seconds */
+    /*
+     * Called in hub context for a request to a ROUTE_WS route that asks for an upgrade. It either refuses
+     * (http_refuse) or takes the connection over (http_upgraded).
+     */
+    void (*upgrade)(hub_http *http);
+} http_server;
+
+/* One server a worker; the structure must outlive it. http_close frees what is kept for reuse. */
+void http_open(const http_server *server);
+void http_close(void);
+
+/* Starts HTTP on an accepted socket, which it owns from then on; the acceptor's callback. */
+void http_accepted(int fd, void *arg);
+
+/*
+ * Takes the connection of a request away from HTTP: queues the given head of a 101 answer (whole, with its
+ * blank line), ends the request (`http` must not be used again), and exchanges the protocol. Bytes that came
+ * behind the request are handed to the new protocol as its first. NULL when the client is gone; the state is
+ * then the caller's.
+ */
+connection *http_upgraded(hub_http *http, hub_bytes head, const protocol *next,
+                          const connection_limits *limits, void *state);
+
+#endif
