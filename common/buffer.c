@@ -10,10 +10,10 @@ hub_status buffer_reserve(buffer *self, size_t more)
 {
     if (more <= self->capacity - self->length)
         return HUB_OK;
-    if (more > SIZE_MAX - self->length)
+    if (more > PTRDIFF_MAX - self->length) /* no object is larger */
         return HUB_ENOMEM;
     size_t needed = self->length + more;
-    size_t capacity = self->capacity <= SIZE_MAX / 2 ? self->capacity * 2 : needed;
+    size_t capacity = self->capacity <= PTRDIFF_MAX / 2 ? self->capacity * 2 : needed;
     if (capacity < CAPACITY_FIRST)
         capacity = CAPACITY_FIRST;
     if (capacity < needed)
