@@ -24,7 +24,7 @@ struct greenlet {
     /* What a switch touches comes first: one cache line. */
     _Alignas(64) switch_context context;
     greenlet *next;    /* in the ready queue, or in the pool */
-    hub_status status; /* what park returns */
+    hub_status status; /* what park returns, once it is ready */
     uint8_t state;
     bool killed;    /* the next wait returns HUB_ECANCELED */
     bool has_guard; /* else its canary is looked at when it parks */
@@ -32,8 +32,9 @@ struct greenlet {
     char *low;      /* lowest usable byte of the stack */
     hub_greenlet id;
     const char *waits_for;
-    double parked_at;
 
+    double parked_at;
+    int saved_errno;
     char name[GREENLET_NAME_SIZE];
     greenlet_main run;
     void *arg;
@@ -64,6 +65,9 @@ hub_status greenlet_kill(hub_greenlet id);
 
 /* Runs those that are ready now; what becomes ready meanwhile waits for the next call. Hub context. */
 void greenlets_run_ready(void);
+
+/* By the thread that the loop belongs to. */
+void greenlets_open(void);
 
 /* Forgets all greenlets and the pool; their stacks go with stacks_close. */
 void greenlets_close(void);

@@ -30,7 +30,8 @@ static void print_frame(FILE *out, unsigned number, uintptr_t pc)
 
 /* A frame pointer points at {the caller's, the return address}. It is followed only upward and inside this
  * stack, so that garbage in it costs lines and never a crash. */
-static void print_frames(FILE *out, const greenlet *g, uintptr_t pc, uintptr_t frame)
+__attribute__((no_sanitize("address"))) static void print_frames(FILE *out, const greenlet *g, uintptr_t pc,
+                                                                 uintptr_t frame)
 {
     uintptr_t low = (uintptr_t)g->low, high = (uintptr_t)g - 2 * sizeof(uintptr_t);
     for (unsigned number = 0; number < FRAMES_MAX && pc != 0; number++) {
@@ -58,7 +59,8 @@ static void dump_greenlet(FILE *out, const greenlet *g, double now)
     fputc('\n', out);
     uintptr_t pc, frame;
     if (g == greenlet_current())
-        print_frames(out, g, (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_frame_address(0));
+        print_frames(out, g, (uintptr_t)__builtin_return_address(0),
+                     *(uintptr_t *)__builtin_frame_address(0));
     else if (switch_frame(&g->context, &pc, &frame))
         print_frames(out, g, pc, frame);
 }

@@ -40,6 +40,9 @@ static greenlet *ready_first, *ready_last;
 static size_t ready_count, alive_count;
 static uint64_t switches;
 
+static greenlet *dead;   /* the one that ended last, not in the pool yet */
+static int *errno_place; /* of the thread that the loop belongs to */
+
 static row *published;
 
 /* ---- the life of a greenlet -----------------------------------------------------------------------------*/
@@ -77,29 +80,69 @@ static greenlet *pop_ready(void)
     return g;
 }
 
-/* Back to the hub; returns when the hub switches here again. errno is a greenlet's own. */
-static void leave(greenlet *g)
+/*
+ * The two halves of a switch. Each does what it has to do before it changes stacks and nothing after, so that
+ * the compiler makes the change a jump: the processor predicts it, while a return that follows a change of
+ * stacks is always mispredicted.
+ */
+
+/* Runs a greenlet until it parks, yields or ends; false when it ended. In hub context. */
+static inline bool enter(greenlet *g, hub_status status)
 {
-    int saved = errno;
-    fibre_leave(&g->fake_stack, hub_low, hub_size);
-    switch_stacks(&g->context, &hub_context);
-    fibre_arrive(g->fake_stack, &hub_low, &hub_size);
-    errno = saved;
+    void *fake_stack = NULL;
+    g->state = GREENLET_RUNNING;
+    current = g;
+    switches++;
+    *errno_place = g->saved_errno;
+    if (published) {
+        memcpy(published->running, g->name, sizeof(published->running));
+        atomic_store_explicit(&published->running_now, 1, memory_order_relaxed);
+    }
+    fibre_leave(&fake_stack, g->low, (size_t)((char *)g - g->low));
+    bool alive = switch_in(&hub_context, &g->context, status);
+    fibre_arrive(fake_stack, NULL, NULL);
+    return alive;
 }
+
+__attribute__((noinline, cold)) static void check_canary(const greenlet *g)
+{
+    if (stack_canary_is_dead(g->low))
+        overflow_die(g);
+}
+
+/* Back to the hub; returns the status with which the hub switches here again. errno is a greenlet's own. */
+static inline hub_status leave(greenlet *g, bool alive)
+{
+    if (!g->has_guard)
+        check_canary(g);
+    g->saved_errno = *errno_place;
+    current = NULL;
+    if (published)
+        atomic_store_explicit(&published->running_now, 0, memory_order_relaxed);
+    fibre_leave(alive ? &g->fake_stack : NULL, hub_low, hub_size);
+    hub_status status = switch_out(&g->context, &hub_context, alive);
+    fibre_arrive(g->fake_stack, &hub_low, &hub_size);
+    return status;
+}
+
+static void bury(greenlet *g);
 
 /* The outermost C function of each greenlet. */
 static void live(void *argument)
 {
     greenlet *g = argument;
     fibre_arrive(NULL, &hub_low, &hub_size);
-    errno = 0;
     g->run(g->arg);
     if (g->locals)
         local_clear(g);
     waiters_wake_all(&g->joiners, HUB_OK);
     g->state = GREENLET_ENDED;
-    fibre_leave(NULL, hub_low, hub_size);
-    switch_stacks(&g->context, &hub_context);
+    alive_count--;
+    /* It cannot give away the stack that it stands on; the next that ends or begins does that. */
+    if (dead)
+        bury(dead);
+    dead = g;
+    leave(g, false);
     __builtin_unreachable();
 }
 
@@ -125,6 +168,10 @@ static greenlet *create(const char *name, greenlet_main run, void *arg, hub_stat
     if (!status)
         status = &ignored;
     *status = HUB_OK;
+    if (dead) {
+        bury(dead);
+        dead = NULL;
+    }
     greenlet *g = pool;
     if (g) {
         pool = g->next;
@@ -137,6 +184,7 @@ static greenlet *create(const char *name, greenlet_main run, void *arg, hub_stat
     g->run = run;
     g->arg = arg;
     g->killed = false;
+    g->saved_errno = 0;
     fibre_forget(g->low, (size_t)((char *)g - g->low));
     switch_prepare(&g->context, g->low, g, live, g);
     alive_count++;
@@ -160,10 +208,9 @@ static bool went_deep(greenlet *g, const char *kept)
     return any != 0;
 }
 
-/* In hub context: a greenlet cannot give away the stack that it stands on. */
+/* Puts the stack of an ended greenlet into the pool. Not on that stack. */
 static void bury(greenlet *g)
 {
-    alive_count--;
     fibre_forget(g->low, (size_t)((char *)g - g->low));
     uint64_t generation = generation_of(g->id);
     if (generation == GENERATION_MAX) {
@@ -183,31 +230,6 @@ static void bury(greenlet *g)
     }
 }
 
-/* Runs a greenlet until it parks, yields or ends; false when it ended. In hub context. */
-static bool enter(greenlet *g)
-{
-    void *fake_stack = NULL;
-    g->state = GREENLET_RUNNING;
-    current = g;
-    switches++;
-    if (published) {
-        memcpy(published->running, g->name, sizeof(published->running));
-        atomic_store_explicit(&published->running_now, 1, memory_order_relaxed);
-    }
-    fibre_leave(&fake_stack, g->low, (size_t)((char *)g - g->low));
-    switch_stacks(&hub_context, &g->context);
-    fibre_arrive(fake_stack, NULL, NULL);
-    current = NULL;
-    if (published)
-        atomic_store_explicit(&published->running_now, 0, memory_order_relaxed);
-    if (!g->has_guard && stack_canary_is_dead(g->low))
-        overflow_die(g);
-    if (g->state != GREENLET_ENDED)
-        return true;
-    bury(g);
-    return false;
-}
-
 greenlet *greenlet_spawn(const char *name, greenlet_main run, void *arg, hub_status *status)
 {
     greenlet *g = create(name, run, arg, status);
@@ -224,20 +246,27 @@ bool greenlet_start(greenlet **out, const char *name, greenlet_main run, void *a
     if (!g)
         return false;
     if (!current)
-        return enter(g);
+        return enter(g, HUB_OK);
     push_ready(g);
     return true;
 }
 
 void greenlets_run_ready(void)
 {
-    for (size_t left = ready_count; left > 0 && ready_first; left--)
-        enter(pop_ready());
+    for (size_t left = ready_count; left > 0; left--) {
+        greenlet *g = pop_ready();
+        enter(g, g->status);
+    }
+}
+
+void greenlets_open(void)
+{
+    errno_place = &errno;
 }
 
 void greenlets_close(void)
 {
-    pool = ready_first = ready_last = NULL;
+    pool = dead = ready_first = ready_last = NULL;
     pool_count = ready_count = alive_count = 0;
     generation_floor = 0;
     published = NULL;
@@ -245,13 +274,12 @@ void greenlets_close(void)
 
 /* ---- waits ----------------------------------------------------------------------------------------------*/
 
-static hub_status park(greenlet *g, const char *waits_for)
+static inline hub_status park(greenlet *g, const char *waits_for)
 {
     g->waits_for = waits_for;
     g->parked_at = loop_time;
     g->state = GREENLET_PARKED;
-    leave(g);
-    return g->status;
+    return leave(g, true);
 }
 
 static void on_timeout(struct ev_loop *ev, ev_timer *timer, int events)
@@ -266,7 +294,7 @@ static void on_timeout(struct ev_loop *ev, ev_timer *timer, int events)
  * the timer would fire that much too early; so the clock is read again, which the kernel answers without a
  * system call (some 25 ns). Of what arrives in one poll, timers come last: what was waited for wins.
  */
-static hub_status park_for(greenlet *g, const char *waits_for, double timeout)
+__attribute__((noinline)) static hub_status park_for(greenlet *g, const char *waits_for, double timeout)
 {
     struct ev_loop *ev = loop_ev();
     ev_timer timer;
@@ -315,8 +343,7 @@ bool greenlet_resume(greenlet *g, hub_status status)
         greenlet_wake_parked(g, status);
         return true;
     }
-    g->status = status;
-    return enter(g);
+    return enter(g, status);
 }
 
 void greenlet_yield(void)
@@ -324,8 +351,9 @@ void greenlet_yield(void)
     greenlet *g = current;
     if (!g)
         return;
+    g->status = HUB_OK;
     push_ready(g);
-    leave(g);
+    leave(g, true);
 }
 
 bool greenlet_take_kill(void)

@@ -68,6 +68,7 @@ hub_status loop_open(const loop_options *options, error *why)
     ev_set_priority(&after_poll, EV_MAXPRI);
     ev_check_start(ev, &after_poll);
     memset(phases, 0, sizeof(phases));
+    greenlets_open();
     turns = 0;
     stopping = false;
     read_clock();

@@ -6,9 +6,7 @@
 #ifndef WORKER_HUB_SWITCH_H
 #define WORKER_HUB_SWITCH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <hubbub.h>
 
 #if defined(HUBBUB_UCONTEXT) || !(defined(__x86_64__) || defined(__aarch64__))
 #define SWITCH_IS_UCONTEXT 1
@@ -30,11 +28,14 @@ typedef struct switch_context {
 void switch_prepare(switch_context *context, void *low, void *top, void (*run)(void *), void *arg);
 
 /*
- * Saves the caller in *from and continues where *to was saved. Returns when somebody switches back. What a
- * called function must preserve is preserved, the control words of the floating-point units included; the
- * signal mask is the thread's and stays as it is (with ucontext: it is the stack's own).
+ * Both save the caller in *from and continue where *to was saved; they return when somebody switches back,
+ * with what that one gives: the hub switches in and gives a status, a greenlet switches out and says whether
+ * it lives on. It is one function under two types, so that a caller can end with it and the compiler makes
+ * the call a jump. What a called function must preserve is preserved, the control words of the floating-point
+ * units included; the signal mask is the thread's and stays as it is (with ucontext it is the stack's own).
  */
-void switch_stacks(switch_context *from, const switch_context *to);
+bool switch_in(switch_context *from, const switch_context *to, hub_status status);
+hub_status switch_out(switch_context *from, const switch_context *to, bool alive);
 
 /* The program counter and frame pointer of a saved context. False where this machine does not tell. */
 bool switch_frame(const switch_context *context, uintptr_t *pc, uintptr_t *frame);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * switch_stacks for aarch64 (AAPCS64). What lies at the saved stack pointer, in bytes:
+ * switch_in and switch_out for aarch64 (AAPCS64). What lies at the saved stack pointer, in bytes:
  *     0 d8 … d15 | 64 x19 … x28 | 144 x29 (frame pointer), x30 (return address) | 160 fpcr
  * switch.c knows this layout.
  */
@@ -8,10 +8,12 @@
 
     .text
     .p2align 4
-    .globl switch_stacks
-    .hidden switch_stacks
-    .type switch_stacks, %function
-switch_stacks:
+    .globl switch_in, switch_out
+    .hidden switch_in, switch_out
+    .type switch_in, %function
+    .type switch_out, %function
+switch_in:
+switch_out:
     .cfi_startproc
     sub sp, sp, #176
     .cfi_adjust_cfa_offset 176
@@ -53,6 +55,7 @@ switch_stacks:
     str x10, [x0]
     ldr x11, [x1]
     mov sp, x11
+    mov w0, w2
 
     /* Writing fpcr drains the pipeline, so it is done only when it differs. */
     ldr x10, [sp, #160]
@@ -97,7 +100,8 @@ switch_stacks:
     mov x17, x30
     br x17
     .cfi_endproc
-    .size switch_stacks, . - switch_stacks
+    .size switch_in, . - switch_in
+    .size switch_out, . - switch_out
 
 /*
  * The outermost frame of every greenlet: run in x19, its argument in x20 (switch_prepare puts them there). The

@@ -28,11 +28,25 @@ void switch_prepare(switch_context *context, void *low, void *top, void (*run)(v
     context->saved = first;
 }
 
-void switch_stacks(switch_context *from, const switch_context *to)
+static int passed;
+
+static int switch_stacks(switch_context *from, const switch_context *to, int value)
 {
     ucontext_t here; /* lives on the stack that it describes, for as long as that one does not run */
     from->saved = &here;
+    passed = value;
     swapcontext(&here, to->saved);
+    return passed;
+}
+
+bool switch_in(switch_context *from, const switch_context *to, hub_status status)
+{
+    return switch_stacks(from, to, (int)status);
+}
+
+hub_status switch_out(switch_context *from, const switch_context *to, bool alive)
+{
+    return (hub_status)switch_stacks(from, to, alive);
 }
 
 bool switch_frame(const switch_context *context, uintptr_t *pc, uintptr_t *frame)

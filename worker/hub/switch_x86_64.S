@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * switch_stacks for x86-64 (System V). What lies at the saved stack pointer, lowest first:
+ * switch_in and switch_out for x86-64 (System V). What lies at the saved stack pointer, lowest first:
  *     mxcsr, x87 control word | r15 | r14 | r13 | r12 | rbx | rbp | return address
  * switch.c knows this layout.
  */
@@ -8,10 +8,12 @@
 
     .text
     .p2align 4
-    .globl switch_stacks
-    .hidden switch_stacks
-    .type switch_stacks, @function
-switch_stacks:
+    .globl switch_in, switch_out
+    .hidden switch_in, switch_out
+    .type switch_in, @function
+    .type switch_out, @function
+switch_in:
+switch_out:
     .cfi_startproc
     pushq %rbp
     .cfi_adjust_cfa_offset 8
@@ -35,8 +37,9 @@ switch_stacks:
     .cfi_adjust_cfa_offset 8
     stmxcsr (%rsp)
     fnstcw 4(%rsp)
-    movl (%rsp), %eax
+    movl (%rsp), %r8d
     movzwl 4(%rsp), %ecx
+    movl %edx, %eax
 
     /* From here the other stack; the layout is the same, so the frame information goes on being true. */
     movq %rsp, (%rdi)
@@ -44,8 +47,8 @@ switch_stacks:
 
     /* Loading the control words is slow, so it is done only when they differ. The low six bits of mxcsr are
      * sticky exception flags, which no call preserves. */
-    xorl (%rsp), %eax
-    testl $0xffc0, %eax
+    xorl (%rsp), %r8d
+    testl $0xffc0, %r8d
     jne .Lload_mxcsr
 .Lmxcsr_done:
     cmpw %cx, 4(%rsp)
@@ -87,7 +90,8 @@ switch_stacks:
     fldcw 4(%rsp)
     jmp .Lx87_done
     .cfi_endproc
-    .size switch_stacks, . - switch_stacks
+    .size switch_in, . - switch_in
+    .size switch_out, . - switch_out
 
 /*
  * The outermost frame of every greenlet: run in r12, its argument in r13 (switch_prepare puts them there). The
