@@ -95,8 +95,7 @@ hub_status listener_parse(const char *text, listener_address *address, error *fa
     return parse_port(text, colon + 1, address, failure);
 }
 
-/* ---- sockets ----------------------------------------------------------------------------------------------
- */
+/* ---- sockets ---- */
 
 static listener *next_free(listener_set *set)
 {
@@ -265,8 +264,7 @@ static hub_status listen_internet(listener_set *set, const char *text, const lis
     return status;
 }
 
-/* ---- unix sockets -----------------------------------------------------------------------------------------
- */
+/* ---- unix sockets ---- */
 
 /* Whether somebody listens at a socket's path: one whose queue is full counts too. */
 static bool is_listened_at(const struct sockaddr_un *address)

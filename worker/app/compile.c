@@ -39,8 +39,7 @@ bool compile_is_source(const char *path)
     return length > 2 && strcmp(path + length - 2, ".c") == 0;
 }
 
-/* ---- the compiler -----------------------------------------------------------------------------------------
- */
+/* ---- the compiler ---- */
 
 static bool has_header(const char *folder)
 {
@@ -108,8 +107,7 @@ static void add_flags(arguments *list, const compiler *with)
     add(list, with->include);
 }
 
-/* ---- running it -------------------------------------------------------------------------------------------
- */
+/* ---- running it ---- */
 
 static hub_status read_all(int fd, buffer *output)
 {
@@ -181,8 +179,7 @@ static hub_status does_not_compile(const char *source, const compiler *with, err
                      with->words[0]);
 }
 
-/* ---- the cache --------------------------------------------------------------------------------------------
- */
+/* ---- the cache ---- */
 
 /* Makes a folder, with its parents, or takes one that is there when it is this user's and nobody else may
  * write to it. */
