@@ -132,7 +132,10 @@ hub_status static_serve(hub_http *http, void *arg)
 {
     const static_root *root = arg;
     char path[PATH_ROOM + 16];
-    if (!file_path(router_parameter(&http->match, "*"), path))
+    hub_bytes below = router_parameter(&http->match, "*");
+    if (!below.data)
+        return add_slash(http); /* the prefix itself */
+    if (!file_path(below, path))
         return not_found(http);
     size_t length = strlen(path);
     bool directory_asked = length == 0 || path[length - 1] == '/';

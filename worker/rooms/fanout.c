@@ -21,9 +21,9 @@ static struct {
     bus *bus;
     ev_io doorbell;
     ev_timer retry;
-    uint32_t stamp; /* of the fan-out in progress */
-    uint64_t own_hash;
-    uint64_t seen; /* position of the last record read */
+    uint32_t stamp;                    /* of the fan-out in progress */
+    uint64_t own_hash, everybody_hash; /* interests for the life of the worker */
+    uint64_t seen;                     /* position of the last record read */
 } fan;
 
 /* Records for single clients travel in a room of their owner's incarnation, so that only that worker is rung.
@@ -134,7 +134,7 @@ static void route(const delivery *what)
 static void deliver_record(const bus_record *record)
 {
     fan.seen = record->position;
-    if (!anybody_wants(&record->message)) {
+    if (!record->wanted || !anybody_wants(&record->message)) {
         bus_skip(fan.bus);
         return;
     }
@@ -191,14 +191,12 @@ static bool drain_step(void *arg)
 static bool doze_step(void *arg)
 {
     (void)arg;
-    if (!bus_doze(fan.bus))
-        return false;
-    /* Something is there. When it is a record that its publisher has not finished, polling on would burn the
-     * processor. */
-    double after = bus_retry_after(fan.bus);
-    if (after < 0)
+    if (bus_doze(fan.bus))
         return true;
-    if (!ev_is_active(&fan.retry)) {
+    /* A publisher may have been stopped in the middle of a record: nobody rings when it is time to give it
+     * up. */
+    double after = bus_retry_after(fan.bus);
+    if (after >= 0 && !ev_is_active(&fan.retry)) {
         ev_timer_set(&fan.retry, after, 0.);
         ev_timer_start(loop_ev(), &fan.retry);
     }
@@ -302,6 +300,8 @@ hub_status fanout_open(bus *opened, uint32_t incarnation, error *why)
     fan.own_hash =
         bus_room_hash(opened, hub_text(clients_space), incarnation_name(incarnation & 0xffff, text));
     bus_interest_add(opened, fan.own_hash);
+    fan.everybody_hash = bus_room_hash(opened, hub_text(""), hub_text(""));
+    bus_interest_add(opened, fan.everybody_hash);
     sessions_open(incarnation);
     rooms_open(opened);
     ev_io_init(&fan.doorbell, on_doorbell, bus_doorbell(opened), EV_READ);
@@ -318,6 +318,7 @@ void fanout_close(void)
     ev_io_stop(loop_ev(), &fan.doorbell);
     ev_timer_stop(loop_ev(), &fan.retry);
     bus_interest_drop(fan.bus, fan.own_hash);
+    bus_interest_drop(fan.bus, fan.everybody_hash);
     rooms_close();
     sessions_close();
     memset(&fan, 0, sizeof fan);

@@ -47,6 +47,12 @@ room *room_find(uint64_t hash, hub_bytes name_space, hub_bytes name)
     return r;
 }
 
+size_t room_size(hub_bytes name_space, hub_bytes name)
+{
+    const room *r = room_find(bus_room_hash(rooms.bus, name_space, name), name_space, name);
+    return r ? r->count : 0;
+}
+
 static hub_status grow_table(void)
 {
     if (rooms.count < rooms.bucket_count)

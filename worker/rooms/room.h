@@ -38,6 +38,9 @@ bool room_has(const room *r, const session *s);
 /* NULL when nobody of this worker is in it. The hash is bus_room_hash of the names. */
 room *room_find(uint64_t hash, hub_bytes name_space, hub_bytes name);
 
+/* Members in this worker. */
+size_t room_size(hub_bytes name_space, hub_bytes name);
+
 size_t rooms_count(void);
 
 #endif

@@ -74,14 +74,14 @@ hub_status session_open(session *s, const session_kind *kind)
 
 void session_close(session *s)
 {
-    if (!s->id)
+    if (!s->kind)
         return;
     room_leave_all(s);
     uint32_t index = (uint32_t)(s->id >> SERIAL_BITS & INDEX_MASK);
     table.entries[index] = (uintptr_t)table.free << 1 | 1;
     table.free = index + 1;
     table.count--;
-    s->id = 0;
+    s->kind = NULL;
 }
 
 session *session_find(hub_id id)
@@ -91,6 +91,11 @@ session *session_find(hub_id id)
         return NULL;
     session *s = (session *)table.entries[index];
     return s->id == id ? s : NULL;
+}
+
+bool session_is_local(hub_id id)
+{
+    return session_id_incarnation(id) == table.incarnation;
 }
 
 void sessions_each(void (*visit)(session *s, void *arg), void *arg)

@@ -33,12 +33,12 @@ enum { SESSION_ROOMS_INLINE = 1, SESSION_ROOMS_MAX = 65535 };
 /* Embedded in the structure that owns it; its fields are this floor's. */
 struct session {
     hub_id id;
-    const session_kind *kind;
-    membership first;  /* most clients are in one room at the most … */
-    membership *more;  /* … the others pay for a list */
-    uint16_t rooms;    /* memberships, `first` included */
-    uint16_t capacity; /* of `more` */
-    uint32_t stamp;    /* the last fan-out that reached it: a union of rooms delivers once */
+    const session_kind *kind; /* NULL: not open */
+    membership first;         /* most clients are in one room at the most … */
+    membership *more;         /* … the others pay for a list */
+    uint16_t rooms;           /* memberships, `first` included */
+    uint16_t capacity;        /* of `more` */
+    uint32_t stamp;           /* the last fan-out that reached it: a union of rooms delivers once */
 };
 
 /*
@@ -47,10 +47,18 @@ struct session {
  */
 enum { SESSIONS_MAX = (1 << 18) - 1 };
 
+static inline bool session_is_open(const session *s)
+{
+    return s->kind != NULL;
+}
+
 static inline uint32_t session_id_incarnation(hub_id id)
 {
     return (uint32_t)(id >> 48);
 }
+
+/* True for an id that this worker gave, whether its client is still there or not. */
+bool session_is_local(hub_id id);
 
 /* Opens the table for the incarnation of this worker; closes it and frees it. */
 void sessions_open(uint32_t incarnation);
@@ -59,7 +67,8 @@ void sessions_close(void);
 /* Gives the session an id. Errors: HUB_EFULL (SESSIONS_MAX of them), HUB_ENOMEM. */
 hub_status session_open(session *s, const session_kind *kind);
 
-/* Leaves all rooms and gives up the id. Nothing when it was never opened, or is closed. */
+/* Leaves all rooms; the id, which the session goes on to know, names nobody any more. Nothing when it is not
+ * open. */
 void session_close(session *s);
 
 /* The session of an id in this worker; NULL when it is gone, or another worker's. */

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/worker.h"
+
+#include "bus/bus.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "worker/app/app.h"
+#include "worker/http/server.h"
+#include "worker/hub/greenlet.h"
+#include "worker/hub/loop.h"
+#include "worker/net/acceptor.h"
+#include "worker/net/connection.h"
+#include "worker/rooms/fanout.h"
+#include "worker/ws/websocket.h"
+
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double heartbeat_seconds = 0.25;
+static const double drain_share =
+    0.8; /* of the graceful time, for closing clients; the rest is for their answers */
+
+static struct worker {
+    const worker_boot *boot;
+    row *row;
+    bus *bus;
+    hub_app *app;
+    http_server http;
+    ws_server ws;
+    ev_signal terminate, interrupt, quit;
+    ev_io master_gone;
+    ev_timer heartbeat, grace, poll_end;
+    bool draining, stopping, aborted;
+    int exit_code;
+    error failure;
+} worker;
+
+/* ---- the end
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static void stop_main(void *arg)
+{
+    (void)arg;
+    app_stop(worker.app);
+    loop_stop();
+}
+
+/* The last step of a drain: the application's stop hooks, then the loop's end. */
+static void stop(void)
+{
+    if (worker.stopping)
+        return;
+    worker.stopping = true;
+    ev_timer_stop(loop_ev(), &worker.poll_end);
+    if (!greenlet_spawn("stop hooks", stop_main, NULL, NULL))
+        loop_stop();
+}
+
+static void on_poll_end(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events;
+    connections_drain(); /* also those that were accepted at the last moment */
+    if (connections_count() == 0)
+        stop();
+}
+
+static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events;
+    if (worker.stopping) { /* the stop hooks do not come to an end */
+        log_warning("the graceful time is over, and stop hooks still run: leaving them");
+        loop_stop();
+        return;
+    }
+    if (connections_count())
+        log_warning("the graceful time is over: closing %zu connection(s)", connections_count());
+    connections_abort();
+    stop();
+    ev_timer_set(&worker.grace, 1., 0.);
+    ev_timer_start(loop_ev(), &worker.grace);
+}
+
+static void drain(void)
+{
+    if (worker.draining)
+        return;
+    worker.draining = true;
+    row_change(worker.row, atomic_load(&worker.row->word), ROW_DRAINING);
+    acceptor_close();
+    ev_timer_set(&worker.grace, worker.boot->config->graceful_timeout, 0.);
+    ev_timer_start(loop_ev(), &worker.grace);
+    ev_timer_set(&worker.poll_end, 0., 0.1);
+    ev_timer_start(loop_ev(), &worker.poll_end);
+}
+
+static void on_terminate(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop, (void)watcher, (void)events;
+    drain();
+}
+
+static void on_abort(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop, (void)watcher, (void)events;
+    worker.aborted = true;
+    loop_stop();
+}
+
+static void on_master_gone(struct ev_loop *loop, ev_io *io, int events)
+{
+    (void)events;
+    char byte;
+    if (read(io->fd, &byte, 1) != 0)
+        return;
+    ev_io_stop(loop, io);
+    log_warning("the master is gone: draining");
+    drain();
+}
+
+/* ---- serving
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events;
+    atomic_store_explicit(&worker.row->heartbeat_ns, clock_monotonic_ns(), memory_order_relaxed);
+}
+
+static hub_status start_accepting(error *why)
+{
+    acceptor_listener listeners[ACCEPTOR_LISTENERS_MAX];
+    size_t count = worker.boot->listener_count;
+    for (size_t i = 0; i < count && i < ACCEPTOR_LISTENERS_MAX; i++)
+        listeners[i] = (acceptor_listener){worker.boot->listeners[i].fd, worker.boot->listeners[i].name};
+    return acceptor_open(&(acceptor_options){.region = worker.boot->region,
+                                             .row = worker.boot->row,
+                                             .workers = worker.boot->workers,
+                                             .connections = worker.boot->config->worker_connections,
+                                             .accepted = http_accepted},
+                         listeners, count, why);
+}
+
+/* The boot's last steps, in a greenlet: start hooks may park. */
+static void start_main(void *arg)
+{
+    (void)arg;
+    if (app_start(worker.app, &worker.failure) != HUB_OK) {
+        worker.exit_code = WORKER_EXIT_APP;
+    } else if (start_accepting(&worker.failure) != HUB_OK) {
+        worker.exit_code = WORKER_EXIT_BOOT;
+    } else if (!worker.draining) {
+        row_change(worker.row, atomic_load(&worker.row->word), ROW_READY);
+        region_ring_master(worker.boot->region);
+        return;
+    }
+    loop_stop();
+}
+
+hub_worker_info hub_worker(void)
+{
+    return (hub_worker_info){worker.boot->slot, worker.boot->generation, worker.boot->workers};
+}
+
+/* ---- boot, step by step
+ * ------------------------------------------------------------------------------------------------- */
+
+typedef hub_status (*boot_step)(const worker_boot *boot, error *why);
+
+static hub_status open_loop(const worker_boot *boot, error *why)
+{
+    hub_status status = loop_open(
+        &(loop_options){.stack_size = boot->config->stack_size, .max_greenlets = boot->config->max_greenlets},
+        why);
+    if (status != HUB_OK)
+        return status;
+    loop_publish_turns(&worker.row->turns);
+    greenlet_publish_running(worker.row);
+    return HUB_OK;
+}
+
+static void watch_signal(ev_signal *watcher, void (*callback)(struct ev_loop *, ev_signal *, int), int number)
+{
+    ev_signal_init(watcher, callback, number);
+    ev_set_priority(watcher, EV_MAXPRI);
+    ev_signal_start(loop_ev(), watcher);
+}
+
+static hub_status watch_supervision(const worker_boot *boot, error *why)
+{
+    (void)why;
+    signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no flag against it */
+    signal(SIGHUP, SIG_IGN);  /* meant for the master */
+    signal(SIGUSR2, SIG_IGN);
+    watch_signal(&worker.terminate, on_terminate, SIGTERM);
+    watch_signal(&worker.interrupt, on_abort, SIGINT);
+    watch_signal(&worker.quit, on_abort, SIGQUIT);
+    ev_io_init(&worker.master_gone, on_master_gone, boot->parent_pipe, EV_READ);
+    ev_io_start(loop_ev(), &worker.master_gone);
+    ev_timer_init(&worker.grace, on_grace_over, 0., 0.);
+    ev_timer_init(&worker.poll_end, on_poll_end, 0., 0.);
+    ev_timer_init(&worker.heartbeat, on_heartbeat, 0., heartbeat_seconds);
+    ev_timer_start(loop_ev(), &worker.heartbeat);
+    on_heartbeat(loop_ev(), &worker.heartbeat, 0);
+    return HUB_OK;
+}
+
+static hub_status open_connections(const worker_boot *boot, error *why)
+{
+    (void)boot;
+    return connections_open(worker.row, why);
+}
+
+static hub_status open_bus(const worker_boot *boot, error *why)
+{
+    hub_status status = bus_open(&worker.bus, boot->region, boot->row, why);
+    if (status != HUB_OK)
+        return status;
+    return fanout_open(worker.bus, row_incarnation(atomic_load(&worker.row->word)), why);
+}
+
+static hub_status load_application(const worker_boot *boot, error *why)
+{
+    hub_status status = app_load(&worker.app, boot->module, boot->config, why);
+    if (status == HUB_OK)
+        status = app_setup(worker.app, why);
+    if (status != HUB_OK)
+        worker.exit_code = WORKER_EXIT_APP;
+    return status;
+}
+
+static hub_status open_protocols(const worker_boot *boot, error *why)
+{
+    (void)why;
+    const config *settings = boot->config;
+    worker.http = (http_server){
+        .router = app_router(worker.app),
+        .limits = {.request_line = settings->limit_request_line,
+                   .fields = settings->limit_request_fields,
+                   .head = settings->limit_request_head,
+                   .body = settings->max_body},
+        .output = {.soft = settings->queue_soft,
+                   .hard = SIZE_MAX,
+                   .time = settings->queue_time,
+                   .policy = HUB_POLICY_CLOSE},
+        .keep_alive = settings->keep_alive,
+        .header_timeout = settings->header_timeout,
+        .body_timeout = settings->body_timeout,
+        .upgrade = ws_upgrade,
+    };
+    worker.ws = (ws_server){
+        .router = app_router(worker.app),
+        .session_size = app_session_size(worker.app),
+        .ping_interval = settings->ws_ping_interval,
+        .ping_timeout = settings->ws_ping_timeout,
+        .close_timeout = settings->ws_close_timeout,
+        .drain_time = settings->graceful_timeout * drain_share,
+    };
+    http_open(&worker.http);
+    ws_open(&worker.ws);
+    srandom((unsigned)clock_monotonic_ns() ^ (unsigned)getpid());
+    return HUB_OK;
+}
+
+static hub_status spawn_start(const worker_boot *boot, error *why)
+{
+    (void)boot;
+    hub_status status;
+    if (!greenlet_spawn("start hooks", start_main, NULL, &status))
+        return error_set(why, status, "no greenlet for the start hooks: %s", hub_status_text(status));
+    return HUB_OK;
+}
+
+static const boot_step boot_steps[] = {
+    open_loop, watch_supervision, open_connections, open_bus, load_application, open_protocols, spawn_start,
+};
+
+int worker_main(const worker_boot *boot)
+{
+    worker.boot = boot;
+    worker.row = &boot->region->rows[boot->row];
+    worker.exit_code = WORKER_EXIT_BOOT;
+    for (size_t i = 0; i < sizeof boot_steps / sizeof *boot_steps; i++)
+        if (boot_steps[i](boot, &worker.failure) != HUB_OK)
+            goto failed;
+    worker.exit_code = WORKER_EXIT_OK;
+    loop_run();
+    if (worker.exit_code != WORKER_EXIT_OK)
+        goto failed;
+    bus_close(worker.bus);
+    return WORKER_EXIT_OK;
+failed:
+    log_error("%s", worker.failure.text);
+    return worker.exit_code;
+}
