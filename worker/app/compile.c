@@ -48,23 +48,30 @@ static bool has_header(const char *folder)
     return length > 0 && (size_t)length < sizeof(path) && access(path, R_OK) == 0;
 }
 
-/* An installed server takes the installed header, one that runs from its build folder that of its sources: so
- * each is compiled against the interface that it was made with. */
-static const char *include_folder(void)
+/* PREFIX/include of an executable in PREFIX/bin; false for one that is somewhere else, as in a build folder.
+ */
+static bool beside_executable(char *folder, size_t size)
 {
-    char self[PATH_MAX], prefix[PATH_MAX];
+    char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     self[length > 0 ? length : 0] = '\0';
+    char *name = strrchr(self, '/');
+    if (!name)
+        return false;
+    *name = '\0';
+    char *bin = strrchr(self, '/');
+    if (!bin || strcmp(bin, "/bin") != 0)
+        return false;
+    int written = snprintf(folder, size, "%.*s/include", (int)(bin - self), self);
+    return written > 0 && (size_t)written < size && has_header(folder);
+}
 
-    /* PREFIX/include belongs to PREFIX/bin/hubbub. */
-    snprintf(prefix, sizeof(prefix), "%s", HUBBUB_INCLUDE_INSTALLED);
-    char *slash = strrchr(prefix, '/');
-    if (slash)
-        slash[1] = '\0';
-    bool installed = strncmp(self, prefix, strlen(prefix)) == 0 && has_header(HUBBUB_INCLUDE_INSTALLED);
-    if (installed || !has_header(HUBBUB_INCLUDE_SOURCE))
-        return HUBBUB_INCLUDE_INSTALLED;
-    return HUBBUB_INCLUDE_SOURCE;
+/* Where hubbub.h is: an application is compiled against the interface that this server was made with. */
+static void find_include(char *folder, size_t size)
+{
+    if (!beside_executable(folder, size))
+        snprintf(folder, size, "%s",
+                 has_header(HUBBUB_INCLUDE_SOURCE) ? HUBBUB_INCLUDE_SOURCE : HUBBUB_INCLUDE_INSTALLED);
 }
 
 static hub_status choose_compiler(compiler *with, error *failure)
@@ -82,7 +89,8 @@ static hub_status choose_compiler(compiler *with, error *failure)
         with->words[count++] = word;
     }
     with->words[count] = NULL;
-    snprintf(with->include, sizeof(with->include), "-I%s", include_folder());
+    memcpy(with->include, "-I", 2);
+    find_include(with->include + 2, sizeof(with->include) - 2);
     return HUB_OK;
 }
 
