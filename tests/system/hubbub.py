@@ -17,7 +17,7 @@ BUILD = Path(os.environ.get("HUBBUB_BUILD", ROOT / "build")).resolve()
 SANITIZED = "HUBBUB_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text() if BUILD.exists() else False
 PATIENCE = 30.0 if SANITIZED else 10.0
 
-READY = re.compile(r"worker (\d+): ready")
+READY = re.compile(r"worker (\d+) \(pid (\d+)\) ready")
 DAMAGE = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")
 
 
@@ -71,14 +71,14 @@ def find_app(app):
 class Server:
     """One hubbub with its own session of processes, so that whatever it leaves behind is found."""
 
-    def __init__(self, app, *options, folder, workers=4, bind=None, env=None, cwd=None):
+    def __init__(self, app, *options, folder, workers=4, bind=None, env=None, cwd=None, before=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.workers = workers
         self.port = None if bind else free_port()
         self.bind = bind or f"127.0.0.1:{self.port}"
         self.unix = self.bind[5:] if self.bind.startswith("unix:") else None
-        self.command = [str(BUILD / "hubbub"), "-w", str(workers), "-b", self.bind, *map(str, options),
+        self.command = [*before, str(BUILD / "hubbub"), "-w", str(workers), "-b", self.bind, *map(str, options),
                         str(find_app(app))]
         self.env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", **(env or {})}
         self.cwd = cwd or self.folder
@@ -108,10 +108,16 @@ class Server:
         return self
 
     def ready_count(self):
-        return len(set(READY.findall(self.log())))
+        return len(self.pids())
 
-    def ready_times(self, slot):
-        return READY.findall(self.log()).count(str(slot))
+    def pids(self):
+        """{slot: pid} of the newest worker of each slot that said it is ready."""
+        return {int(slot): int(pid) for slot, pid in READY.findall(self.log())}
+
+    def wait_successor(self, slot, pid, patience=PATIENCE):
+        """The pid of the worker that serves a slot after `pid`."""
+        return wait_for(lambda: (now := self.pids()[slot]) != pid and now,
+                        lambda: f"a successor of worker {slot} (pid {pid}):\n{self.log()}", patience, pause=0.001)
 
     def wait_exit(self, patience=PATIENCE):
         try:
@@ -128,7 +134,7 @@ class Server:
         self.process.wait()
 
     def finish(self):
-        """Ends the server if the test did not, and asserts that it went well and left nothing behind."""
+        """Ends the server if the test did not (at once, by SIGINT), and asserts that it went well and left nothing behind."""
         if self.process is None:
             return
         try:
@@ -157,28 +163,6 @@ class Server:
         return wait_for(lambda: (found := list(re.finditer(pattern, self.log()))) and len(found) >= count and found,
                         lambda: f"{pattern!r} {count} times in the log:\n{self.log()}", patience)[0]
 
-    def worker_pids(self):
-        """{slot: pid} by asking each worker who it is; for applications that have /whoami."""
-        return {slot: who["pid"] for slot, who in self.whoami_all().items()}
-
-    def whoami_all(self):
-        """{slot: answer of /whoami} of all workers that serve."""
-        from client import Http
-
-        found, open_connections = {}, []
-        try:
-            def look():
-                connection = Http(self)
-                open_connections.append(connection)  # kept, so that the next one goes to another worker
-                who = connection.get("/whoami").json()
-                found[who["slot"]] = who
-                return len(found) == self.workers
-            wait_for(look, lambda: f"an answer of each of {self.workers} workers: {sorted(found)}", pause=0)
-        finally:
-            for connection in open_connections:
-                connection.close()
-        return found
-
     def connect(self, timeout=PATIENCE):
         if self.unix:
             plug = socket.socket(socket.AF_UNIX)
@@ -189,7 +173,7 @@ class Server:
             plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return plug
 
-    def kill(self, number=signal.SIGTERM):
+    def send_signal(self, number):
         os.kill(self.pid, number)
 
 

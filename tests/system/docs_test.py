@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documentation says is true: its C compiles, its links lead somewhere, its options and commands exist."""
+
+import re
+import subprocess
+
+import pytest
+
+from hubbub import ROOT, run
+
+pytestmark = pytest.mark.plain
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def blocks(language):
+    return [pytest.param(found.group(2), id=f"{page.name}:{page.read_text()[:found.start()].count(chr(10)) + 1}")
+            for page in PAGES if page.exists()
+            for found in FENCE.finditer(page.read_text()) if found.group(1) == language]
+
+
+def without_code(text):
+    return FENCE.sub("", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_exists(page):
+    assert page.exists() and page.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("code", blocks("c"))
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_its_c_compiles_without_a_warning(tmp_path, compiler, code):
+    """A block that includes nothing is a piece of a file that includes what it needs."""
+    if "#include" not in code:
+        code = "#include <hubbub.h>\n#include <stdio.h>\n#include <stdlib.h>\n" + code
+    (tmp_path / "block.c").write_text(code)
+    subprocess.run([compiler, "-std=gnu17", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-Wno-unused-function",
+                    "-Wno-unused-parameter", f"-I{ROOT}/include", "-c", "block.c", "-o", "block.o"],
+                   cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_its_links_lead_somewhere(page):
+    for target in LINK.findall(without_code(page.read_text())):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        where = (page.parent / path).resolve() if path else page
+        assert where.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", without_code(where.read_text()), re.MULTILINE)
+            anchors = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+            assert anchor in anchors, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_options_that_it_names_exist(page):
+    known = run("--help").stdout
+    for option in set(re.findall(r"hubbub[^\n|]*?(--[a-z][a-z-]+)", page.read_text())):
+        assert option in known, option
+
+
+def test_the_example_of_the_readme_is_the_echo_example():
+    readme = (ROOT / "README.md").read_text()
+    echo = (ROOT / "examples" / "echo.c").read_text()
+    assert echo.partition("\n")[2] in readme
+
+
+def test_the_examples_are_as_short_as_the_readme_says():
+    def lines_of_c(name):
+        text = re.sub(r"/\*.*?\*/", "", (ROOT / "examples" / name).read_text(), flags=re.DOTALL)
+        return sum(bool(line.strip()) for line in text.splitlines())
+
+    assert lines_of_c("echo.c") <= 12
+    assert lines_of_c("chat.c") <= 30
+
+
+def test_the_configuration_reference_is_that_of_the_option_table():
+    assert (ROOT / "docs" / "configuration.md").read_text() == run("--print-reference").stdout
+
+
+def test_every_public_function_is_in_the_guide():
+    header = re.sub(r"/\*.*?\*/", "", (ROOT / "include" / "hubbub.h").read_text(), flags=re.DOTALL)
+    guide = (ROOT / "docs" / "api.md").read_text()
+    names = set(re.findall(r"\b(hub_[a-z_]+)\s*\(", header)) - {"hub_module_declared"}
+    missing = sorted(name for name in names if not re.search(rf"\b{name}\b", guide))
+    assert missing == []
+
+
+def test_bootstrap_explains_itself_and_names_a_wrong_command():
+    explained = subprocess.run([ROOT / "bootstrap"], capture_output=True, text=True)
+    assert explained.returncode == 0
+    for command in ("run", "test", "bench", "fuzz"):
+        assert re.search(rf"^  {command}\b", explained.stdout, re.MULTILINE)
+    wrong = subprocess.run([ROOT / "bootstrap", "tset"], capture_output=True, text=True)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.count("\n") == 1 and "tset" in wrong.stderr
