@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is printed from the table: the help, the configuration as YAML, the reference as Markdown. */
 #include "common/buffer.h"
+#include "common/escape.h"
 #include "config/settings.h"
 #include "config/value.h"
-
-#include <ctype.h>
 
 enum {
     HELP_WIDTH = 80,
@@ -95,35 +94,44 @@ static bool needs_escape(const unsigned char *at)
            (at[0] == 0xef && at[1] == 0xbf && (at[2] == 0xbe || at[2] == 0xbf));
 }
 
+/* Prints the character at *at and moves on behind it; the columns that it took. */
+static int print_character(FILE *out, const unsigned char **at)
+{
+    const unsigned char *bytes = *at;
+    if (needs_escape(bytes)) {
+        *at += 3;
+        return fprintf(out, "\\u%04X",
+                       ((bytes[0] & 0x0fu) << 12) | ((bytes[1] & 0x3fu) << 6) | (bytes[2] & 0x3fu));
+    }
+    fputc(*bytes, out);
+    *at += 1;
+    return 1;
+}
+
 /* Double quotes, in which YAML reads everything as text. The values hold no control characters. */
 static int print_quoted(FILE *out, const char *text)
 {
     int used = 2;
     fputc('"', out);
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        if (needs_escape(at)) {
-            unsigned code = ((at[0] & 0x0fu) << 12) | ((at[1] & 0x3fu) << 6) | (at[2] & 0x3fu);
-            used += fprintf(out, "\\u%04X", code);
-            at += 2;
-            continue;
-        }
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
         if (*at == '"' || *at == '\\')
             used += fprintf(out, "\\");
-        fputc(*at, out);
-        used++;
+        used += print_character(out, &at);
     }
     fputc('"', out);
     return used;
 }
 
-/* A comment with the place of the value; a file's name may hold anything. */
+/* A comment with the place of the value. A file's name may hold anything, and must not end the line. */
 static void print_source(FILE *out, const config *values, const option *entry, int used)
 {
-    char where[320];
-    error line = {0};
+    char where[320], line[1024];
     setting_format_place(values, entry, where, sizeof where);
-    error_set(&line, HUB_EINVAL, "%s", where); /* makes it one clean line */
-    fprintf(out, "%*s# %s\n", used + 2 > SOURCE_COLUMN ? 2 : SOURCE_COLUMN - used, "", line.text);
+    escape_text(line, sizeof line, where, strlen(where));
+    fprintf(out, "%*s# ", used + 2 > SOURCE_COLUMN ? 2 : SOURCE_COLUMN - used, "");
+    for (const unsigned char *at = (const unsigned char *)line; *at;)
+        print_character(out, &at);
+    fputc('\n', out);
 }
 
 static void print_list(FILE *out, const config *values, const option *entry)

@@ -205,7 +205,8 @@ hub_status yaml_read(config *values, const char *path, const char *data, size_t 
     };
     if (!yaml_parser_initialize(&state.parser))
         return error_set(failure, HUB_ENOMEM, "%s: no memory to read it", path);
-    yaml_parser_set_input_string(&state.parser, (const unsigned char *)data, length);
+    /* The library asserts that there is a text, also of an empty one. */
+    yaml_parser_set_input_string(&state.parser, (const unsigned char *)(data ? data : ""), length);
     hub_status status = read_stream(&state);
     yaml_event_delete(&state.event);
     yaml_parser_delete(&state.parser);

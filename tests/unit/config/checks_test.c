@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/config/support.h"
+
+#include "config/checks.h"
+
+static void assert_wrong(const char *found, const char *text, const char *words)
+{
+    if (!found || !strstr(found, words))
+        fail_msg("%s: %s", text, found ? found : "(taken)");
+}
+
+static void addresses_of_the_four_forms_are_taken(void **state)
+{
+    (void)state;
+    static const char *const right[] = {
+        "127.0.0.1:8000",     "localhost:0",         ":65535", "[::1]:80", "[::]:80", "Host-1.example:80",
+        "unix:relative.sock", "unix:/run/a b:c.sock"};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        if (check_bind(right[i]))
+            fail_msg("%s: %s", right[i], check_bind(right[i]));
+}
+
+static void other_addresses_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"8000", "no port"},           {"host", "no port"},           {"host:", "no port from 0"},
+        {":65536", "no port from 0"},  {":-1", "no port from 0"},     {":8000x", "no port from 0"},
+        {":000080", "no port from 0"}, {"::1:8000", "brackets"},      {"[::1:80", "no IPv6 address"},
+        {"[]:80", "no IPv6 address"},  {"[x]:80", "no IPv6 address"}, {"[:80", "no IPv6 address"},
+        {"a b:80", "neither"},         {"http://a:80", "brackets"},   {"unix:", "no path"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_wrong(check_bind(rows[i][0]), rows[i][0], rows[i][1]);
+}
+
+static void the_path_of_a_unix_socket_must_fit_its_address(void **state)
+{
+    (void)state;
+    char text[5 + 108 + 1] = "unix:";
+    memset(text + 5, 'x', 107);
+    assert_null(check_bind(text));
+    text[5 + 107] = 'x';
+    assert_wrong(check_bind(text), "108 bytes", "longer than the 107");
+}
+
+static void origins_as_browsers_send_them_are_taken(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"same",
+                                        "*",
+                                        "null",
+                                        "https://a.example",
+                                        "http://localhost:3000",
+                                        "https://[2001:db8::1]:8443",
+                                        "https://[::1]",
+                                        "chrome-extension://abcdef",
+                                        "https://a.example, https://b.example:1, null"};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        if (check_origins(right[i]))
+            fail_msg("%s: %s", right[i], check_origins(right[i]));
+}
+
+static void other_origins_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"a.example", "without a scheme"},
+        {"://a.example", "without a scheme"},
+        {"HTTPS://a.example", "without a scheme"},
+        {"https://", "without a host"},
+        {"https://:80", "without a host"},
+        {"https://a.example/", "with a path"},
+        {"https://A.example", "lower case"},
+        {"https://a.example:", "port is not"},
+        {"https://a.example:x", "port is not"},
+        {"https://a.example:65536", "port is not"},
+        {"https://a.example:123456789", "port is not"},
+        {"https://[::1", "IPv6"},
+        {"https://[::1]x", "IPv6"},
+        {"https://[]", "IPv6"},
+        {"https://a.example, *", "stand alone"},
+        {"same, https://a.example", "stand alone"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_wrong(check_origins(rows[i][0]), rows[i][0], rows[i][1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_of_the_four_forms_are_taken),
+        cmocka_unit_test(other_addresses_are_refused_with_the_reason),
+        cmocka_unit_test(the_path_of_a_unix_socket_must_fit_its_address),
+        cmocka_unit_test(origins_as_browsers_send_them_are_taken),
+        cmocka_unit_test(other_origins_are_refused_with_the_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

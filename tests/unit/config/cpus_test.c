@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/config/support.h"
+
+#include "config/cpus.h"
+
+#include <sched.h>
+#include <sys/stat.h>
+
+/* A control group tree of its own: a mount with the groups /a and /a/b. */
+static char root[] = "/tmp/hubbub-cgroup-XXXXXX";
+static char membership[64];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void remove_file(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    unlink(path);
+}
+
+static int make_tree(void **state)
+{
+    (void)state;
+    char path[128];
+    strcpy(root + sizeof root - 7, "XXXXXX");
+    if (!mkdtemp(root))
+        return -1;
+    snprintf(membership, sizeof membership, "%s/membership", root);
+    snprintf(path, sizeof path, "%s/a", root);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/a/b", root);
+    mkdir(path, 0700);
+    return 0;
+}
+
+static int remove_tree(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"membership", "cpu.max", "a/cpu.max", "a/b/cpu.max"};
+    for (size_t i = 0; i < 4; i++)
+        remove_file(files[i]);
+    char path[128];
+    snprintf(path, sizeof path, "%s/a/b", root);
+    rmdir(path);
+    snprintf(path, sizeof path, "%s/a", root);
+    rmdir(path);
+    return rmdir(root);
+}
+
+static void a_quota_is_rounded_up(void **state)
+{
+    (void)state;
+    write_file("membership", "0::/a/b\n");
+    write_file("a/b/cpu.max", "200000 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 2);
+    write_file("a/b/cpu.max", "200001 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 3);
+    write_file("a/b/cpu.max", "1000 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 1);
+}
+
+static void the_smallest_quota_up_the_tree_counts(void **state)
+{
+    (void)state;
+    write_file("membership", "12:cpu:/elsewhere\n1:name=systemd:/x\n0::/a/b\n");
+    write_file("a/b/cpu.max", "800000 100000\n");
+    write_file("a/cpu.max", "300000 100000\n");
+    write_file("cpu.max", "max 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 3);
+    write_file("cpu.max", "150000 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 2);
+}
+
+static void the_root_of_a_container_is_read(void **state)
+{
+    (void)state;
+    write_file("membership", "0::/\n");
+    write_file("cpu.max", "400000 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 4);
+}
+
+static void without_a_quota_there_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(cpus_in_quota("/nowhere/cgroup", root), 0);
+    write_file("membership", "4:cpu:/a\n");
+    assert_int_equal(cpus_in_quota(membership, root), 0);
+    write_file("membership", "0::/a/b\n");
+    assert_int_equal(cpus_in_quota(membership, root), 0);
+    static const char *const texts[] = {"max 100000\n", "", "0 100000\n", "100 0\n", "nonsense"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        write_file("a/b/cpu.max", texts[i]);
+        assert_int_equal(cpus_in_quota(membership, root), 0);
+    }
+}
+
+static void the_mask_of_the_process_counts(void **state)
+{
+    (void)state;
+    cpu_set_t before, one;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    assert_int_equal(cpus_in_mask(), CPU_COUNT(&before));
+    size_t first = 0;
+    while (!CPU_ISSET(first, &before))
+        first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_int_equal(cpus_in_mask(), 1);
+    config values = {.workers = 0};
+    assert_int_equal(config_worker_count(&values), 1);
+    values.workers = 7; /* a number is taken as it is */
+    assert_int_equal(config_worker_count(&values), 7);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_quota_is_rounded_up, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(the_smallest_quota_up_the_tree_counts, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(the_root_of_a_container_is_read, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(without_a_quota_there_is_none, make_tree, remove_tree),
+        cmocka_unit_test(the_mask_of_the_process_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
