@@ -330,7 +330,8 @@ static http_error run_library(hub_bytes bytes, field_reader *reader)
     llhttp_init(&library, HTTP_REQUEST, &settings);
     library.data = reader;
 #if LLHTTP_VERSION_MAJOR >= 9
-    llhttp_set_lenient_version(&library, 1); /* versions were judged before */
+    llhttp_set_lenient_version(&library,
+                               1); /* versions were judged before; older ones know only 1.0 and 1.1 */
 #endif
     switch (llhttp_execute(&library, bytes.data, bytes.length)) {
     case HPE_OK:
