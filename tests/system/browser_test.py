@@ -199,7 +199,7 @@ def test_every_control_has_a_name(tabs):
 
 def test_the_page_fits_a_small_screen(tabs):
     browser = tabs[0].use()
-    browser.set_window_size(380, 700)
+    browser.set_window_size(360, 700)
     try:
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
         browser.find_element(By.ID, "menu").click()

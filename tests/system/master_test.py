@@ -253,7 +253,7 @@ def test_a_missing_configuration_file_is_named(tmp_path):
     ("bad.ini", "workers = 2\nthis is no setting\n", 2, ""),
     ("value.ini", "; a comment\nworkers = two\n", 2, "two"),
     ("name.ini", "workres = 2\n", 1, "workers"),
-    ("bad.yaml", "workers: 2\n  timeout: [1\n", 2, ""),
+    ("bad.yaml", "workers: 2\ntimeout: [1\n", 3, ""),
     ("value.yaml", "# a comment\n\ntimeout: soon\n", 3, "soon"),
     ("name.yaml", "timeout: 3\nworkres: 2\n", 2, "workers"),
     ("kind.yaml", "workers:\n  a: 1\n", 2, ""),
@@ -368,8 +368,8 @@ def test_a_module_of_another_interface_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("body,word", [
-    ("return HUB_EFAIL;", "EFAIL"),
-    ('return hub_on_ws(app, "no-slash", 0, 0);', "EINVAL"),
+    ("return HUB_EFAIL;", "setup failed"),
+    ('return hub_on_ws(app, "no-slash", 0, 0);', "no-slash"),
     ('return hub_static(app, "/", "no/such/folder");', "no/such/folder"),
 ])
 def test_a_setup_that_fails_ends_the_server(tmp_path, body, word):
@@ -439,7 +439,7 @@ def test_a_socket_file_that_nobody_serves_is_replaced(start, tmp_path):
 def test_a_socket_file_that_somebody_serves_is_left_alone(start, tmp_path):
     server = start("contract.so", bind=f"unix:{tmp_path}/s", workers=1)
     second = run("-w", 1, "-b", f"unix:{tmp_path}/s", CONTRACT)
-    assert second.returncode == 1 and "in use" in second.stderr
+    assert second.returncode == 1 and f"{tmp_path}/s" in second.stderr
     assert get(server, "/hello").status == 200
 
 

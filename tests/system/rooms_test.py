@@ -71,7 +71,7 @@ def test_other_rooms_hear_nothing(server):
         assert all(member.got == [b"only there"] for member in there.values())
 
 
-@pytest.mark.parametrize("name", ["%20", "a%2Fb", "%C3%BC", "x" * 200, "%00"])
+@pytest.mark.parametrize("name", ["%20", "a%2Fb", "%C3%BC", "x" * 200, "%01"])
 def test_a_room_may_have_any_name(server, name):
     members = one_on_each_worker(server, f"/events/{name}")
     members[1].send_text(name)
