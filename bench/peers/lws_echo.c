@@ -189,7 +189,7 @@ int main(int argc, char **argv)
     lws_set_log_level(LLL_ERR, NULL);
     info.iface = "127.0.0.1";
     info.protocols = protocols;
-    info.options = libev ? LWS_SERVER_OPTION_LIBEV : 0;
+    info.options = LWS_SERVER_OPTION_DISABLE_IPV6 | (libev ? LWS_SERVER_OPTION_LIBEV : 0);
     struct lws_context *context = lws_create_context(&info);
     if (!context) {
         fprintf(stderr, "lws_echo: cannot listen at 127.0.0.1:%d\n", info.port);

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the scenarios, server by server in turns, and keeps what came out."""
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+
+from harness.servers import TITLES, Failure, say
+
+READS = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg", "preadv2"}
+WRITES = {"write", "writev", "sendto", "sendmsg", "sendmmsg", "pwritev2"}
+WAITS = {"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6"}
+
+
+class Results:
+    """Every run as one dictionary, and the failures as lines."""
+
+    def __init__(self):
+        self.runs = []
+        self.failures = []
+
+    def add(self, scenario, contestant, number, figures):
+        self.runs.append({**figures, "scenario": scenario, "server": contestant, "round": number})
+
+    def of(self, scenario, contestant, figure):
+        """The figure of each round in order, without the rounds that failed."""
+        return [
+            run[figure] for run in self.runs
+            if run["scenario"] == scenario and run["server"] == contestant and figure in run
+        ]
+
+    def median(self, scenario, contestant, figure):
+        values = self.of(scenario, contestant, figure)
+        return statistics.median(values) if values else None
+
+    def ratio(self, scenario, contestant, other, figure):
+        """The median of the ratios within each round; None when one of the two has nothing."""
+        by_round = {}
+        for run in self.runs:
+            if run["scenario"] == scenario and figure in run:
+                by_round.setdefault(run["round"], {})[run["server"]] = run[figure]
+        ratios = [
+            one[contestant] / one[other]
+            for one in by_round.values() if contestant in one and one.get(other, 0) > 0
+        ]
+        return statistics.median(ratios) if ratios else None
+
+
+def rounds(machine, scenario, available, options, results):
+    """Every contestant once, then every contestant again: what drifts meets all of them."""
+    say(f"== {scenario.name}: {scenario.title}")
+    kinds = {"load": measure_load, "calls": measure_calls, "program": measure_program}
+    count = options.rounds if scenario.kind == "load" else 1
+    for number in range(1, count + 1):
+        for contestant in scenario.contestants(available):
+            try:
+                figures = kinds[scenario.kind](machine, scenario, contestant, options)
+            except Failure as failure:
+                line = f"{scenario.name}, {TITLES[contestant]}, round {number}: {failure}"
+                say("   FAILED " + line)
+                results.failures.append(line)
+                continue
+            if figures is not None:
+                results.add(scenario.name, contestant, number, figures)
+
+
+def words_of(scenario, contestant, server, options):
+    seconds = scenario.quick_seconds if options.quick else scenario.seconds
+    words = [scenario.mode, "--path", scenario.paths[contestant]]
+    if "--seconds" not in scenario.words:
+        words += ["--seconds", str(seconds)]
+    if scenario.mode == "spread":
+        words += ["--master", str(server.process.pid)]
+    else:  # memory is the workers', CPU time is everybody's
+        pids = server.workers if scenario.mode == "idle" else server.pids
+        words += ["--pid", ",".join(map(str, pids))]
+    return words + scenario.words
+
+
+def read_figures(contestant, load, output, errors):
+    last = errors.strip().split("\n")[-1] if errors.strip() else "no output"
+    if load.returncode != 0:
+        complaint = [line for line in errors.split("\n") if line.startswith("load:")]
+        raise Failure("; ".join(complaint) or last)
+    say(f"   {TITLES[contestant]}: {last}")
+    return json.loads(output)
+
+
+def measure_load(machine, scenario, contestant, options):
+    server = machine.start(contestant.removesuffix("-loop"), scenario.workers)
+    try:
+        load = machine.load(server, words_of(scenario, contestant, server, options), stdin=subprocess.DEVNULL)
+        output, errors = load.communicate(timeout=300)
+        return read_figures(contestant, load, output, errors)
+    except subprocess.TimeoutExpired as expired:
+        raise Failure("the load generator did not end within 300 s") from expired
+    finally:
+        machine.stop(server)
+
+
+# ---- system calls --------------------------------------------------------------------------------------------------
+
+
+def measure_calls(machine, scenario, contestant, options):
+    """
+    Counts a server's system calls with strace while the load generator is between `ready` and `done`, so that
+    neither handshakes nor closing are among them.
+    """
+    if shutil.which("strace") is None:
+        say("   left out: strace is missing")
+        return None
+    server = machine.start(contestant.removesuffix("-loop"), scenario.workers)
+    tracer = None
+    try:
+        words = words_of(scenario, contestant, server, options) + ["--pause"]
+        load = machine.load(server, words, stdin=subprocess.PIPE)
+        wait_for(load, "ready")
+        attach = [word for pid in server.workers for word in ("-p", str(pid))]
+        tracer = subprocess.Popen(
+            ["strace", "-f", "-c", "-U", "calls,name", *attach], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        wait_for(tracer, "attached")
+        load.stdin.write("\n")
+        load.stdin.flush()
+        wait_for(load, "done")
+        tracer.send_signal(signal.SIGINT)
+        summary = tracer.communicate(timeout=30)[1]
+        output, errors = load.communicate("\n", timeout=30)
+        figures = read_figures(contestant, load, output, errors)
+        return {**count_calls(summary, figures), "messages": figures["messages"], "connections": figures["connections"]}
+    except subprocess.TimeoutExpired as expired:
+        raise Failure("strace or the load generator did not end") from expired
+    finally:
+        if tracer is not None and tracer.poll() is None:
+            tracer.kill()
+            tracer.wait()
+        machine.stop(server)
+
+
+def wait_for(process, word):
+    """Reads lines of standard error until one holds the word."""
+    lines = []
+    for line in process.stderr:
+        if word in line:
+            return
+        lines.append(line.strip())
+    raise Failure(f"{os.path.basename(process.args[0])} ended: {' | '.join(lines[-3:]) or 'it said nothing'}")
+
+
+def count_calls(summary, figures):
+    """Calls per message. A burst's messages count once for all that it publishes: per client and turn."""
+    calls = {}
+    for count, name in re.findall(r"^\s*(\d+)\s+([a-z]\w+)\s*$", summary, re.MULTILINE):
+        if name != "total":
+            calls[name] = int(count)
+    if not calls:
+        raise Failure("strace counted nothing: " + " | ".join(summary.strip().split("\n")[-3:]))
+    messages = figures["messages"] / figures.get("burst", 1)
+    shares = {name: round(count / messages, 3) for name, count in sorted(calls.items(), key=lambda item: -item[1])}
+    say("   " + ", ".join(f"{name} {share}" for name, share in shares.items() if share >= 0.001))
+    return {
+        "calls": shares,
+        "reads": sum(share for name, share in shares.items() if name in READS),
+        "writes": sum(share for name, share in shares.items() if name in WRITES),
+        "waits": sum(share for name, share in shares.items() if name in WAITS),
+    }
+
+
+# ---- programs that measure a part of the server in their own process -----------------------------------------------
+
+
+def measure_program(machine, scenario, contestant, options):
+    """A program's output lines; one that is a JSON object is also taken as figures."""
+    program = machine.program("bench/" + scenario.mode)
+    if not os.access(program, os.X_OK):
+        say(f"   left out: {program} is missing")
+        return None
+    try:
+        run = subprocess.run([program], capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired as expired:
+        raise Failure("it did not end within 300 s") from expired
+    if run.returncode != 0:
+        raise Failure(f"exit status {run.returncode}: {run.stderr.strip()}")
+    figures = {"lines": []}
+    for line in run.stdout.strip().split("\n"):
+        if line.startswith("{"):
+            figures.update(json.loads(line))
+        else:
+            figures["lines"].append(line)
+            say("   " + line)
+    return figures

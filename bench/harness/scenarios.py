@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: each scenario is one call of the load generator, on each of some servers in turn."""
+from dataclasses import dataclass, field
+
+ECHO = {"hubbub": "/echo", "hubbub-loop": "/loop", "libwebsockets": "/echo", "node-ws": "/echo", "bare": "/echo"}
+ROOM = {"hubbub": "/room/bench", "libwebsockets": "/room/bench", "node-ws": "/room/bench", "bare": "/room/bench"}
+OWN = {"hubbub": "/echo"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    title: str
+    mode: str  # of the load generator
+    paths: dict  # contestant: path
+    words: list = field(default_factory=list)  # further options of the load generator
+    seconds: float = 5
+    quick_seconds: float = 1
+    workers: int = 1
+    kind: str = "load"  # load; calls: count system calls; program: a program of its own
+
+    def contestants(self, available):
+        """Those whose server is available: `hubbub-loop` runs on hubbub."""
+        return [name for name in self.paths if name.removesuffix("-loop") in available]
+
+
+ALL = [
+    Scenario("echo", "echo, 64 B, 100 connections, 1 outstanding", "echo", ECHO),
+    Scenario("echo-16", "the same, 16 outstanding", "echo", ECHO, ["--outstanding", "16"]),
+    Scenario(
+        "echo-16-rounds", "the same, 16 at once when all are answered", "echo", ECHO,
+        ["--outstanding", "16", "--rounds"], seconds=3,
+    ),
+    Scenario(
+        "sparse", "5,000 connections, a message each every 5 s", "sparse", ECHO,
+        ["--connections", "5000", "--interval", "5"], seconds=10, quick_seconds=3,
+    ),
+    Scenario(
+        "sparse-few", "500 connections, a message each every 0.5 s", "sparse",
+        {"hubbub": "/echo", "bare": "/echo"}, ["--connections", "500", "--interval", "0.5"],
+        seconds=10, quick_seconds=3,
+    ),
+    Scenario("fanout-1000", "fan-out to 1,000, a delivery", "fanout", ROOM, ["--connections", "1000"]),
+    Scenario("fanout-5000", "fan-out to 5,000, a delivery", "fanout", ROOM, ["--connections", "5000"]),
+    Scenario(
+        "burst", "50 messages in a turn to 1,000, a delivery", "fanout", {"hubbub": "/burst/bench/50"},
+        ["--connections", "1000", "--burst", "50"], seconds=3,
+    ),
+    Scenario("idle", "idle at 10,000", "idle", ECHO, ["--connections", "10000"]),
+    Scenario(
+        "echo-calls", "system calls of the echo", "echo", {"hubbub": "/echo", "hubbub-loop": "/loop", "bare": "/echo"},
+        ["--count", "20000", "--seconds", "60", "--warmup", "0.2"], kind="calls",
+    ),
+    Scenario(
+        "sparse-calls", "system calls of 5,000 sparse connections", "sparse", {"hubbub": "/echo", "bare": "/echo"},
+        ["--connections", "5000", "--interval", "10", "--count", "3000", "--seconds", "60", "--warmup", "0.2"],
+        kind="calls",
+    ),
+    Scenario(
+        "burst-calls", "system calls of 50 messages in a turn to 200", "fanout", {"hubbub": "/burst/bench/50"},
+        ["--connections", "200", "--burst", "50", "--count", "200000", "--seconds", "60", "--warmup", "0.2"],
+        kind="calls",
+    ),
+    Scenario(
+        "latency", "1,000 msg/s of 100 B from 4 clients to 16, 4 workers", "latency", {"hubbub": "/room/bench"},
+        ["--connections", "16", "--senders", "4", "--size", "100"], seconds=10, quick_seconds=2, workers=4,
+    ),
+    Scenario(
+        "spread", "2,000 connections to 4 workers", "spread", OWN,
+        ["--connections", "2000", "--kill", "--stop"], workers=4,
+    ),
+    Scenario("greenlets", "greenlets", "greenlets", OWN, kind="program"),
+    Scenario("hostlog", "host log", "hostlog", OWN, kind="program"),
+]
+BY_NAME = {scenario.name: scenario for scenario in ALL}

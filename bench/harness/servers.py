@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers: how each is started, pinned, found by its processes and stopped."""
+import os
+import platform
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(os.path.dirname(BENCH), "build")
+NAMES = ["hubbub", "libwebsockets", "node-ws", "bare"]
+TITLES = {
+    "hubbub": "hubbub",
+    "hubbub-loop": "hubbub, receive loop",
+    "libwebsockets": "libwebsockets",
+    "node-ws": "Node ws",
+    "bare": "bare system calls",
+}
+WANTED_DESCRIPTORS = 65536
+
+
+class Failure(Exception):
+    """Something could not be measured; the text says what and why."""
+
+
+class Server:
+    """One started server. `pids` are all its processes, `workers` those that hold clients."""
+
+    def __init__(self, name, process, port, log):
+        self.name = name
+        self.process = process
+        self.port = port
+        self.log = log
+        self.workers = [process.pid]
+
+    @property
+    def pids(self):
+        return sorted({self.process.pid, *self.workers})
+
+    def last_words(self):
+        self.log.flush()
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            return " | ".join(file.read().split("\n")[-4:]).strip(" |")
+
+
+class Machine:
+    """This machine: its processors, the programs of the build folder, and the processes started here."""
+
+    def __init__(self, build):
+        self.build = os.path.abspath(build)
+        cpus = sorted(os.sched_getaffinity(0))
+        self.server_cpu = cpus[0]
+        self.load_cpu = cpus[1] if len(cpus) > 1 else cpus[0]
+        self.servers = []
+        self.programs = []
+        self.raise_descriptors()
+        if not os.access(self.program("bench/load"), os.X_OK):
+            raise SystemExit(
+                f"bench/run: {self.program('bench/load')} is missing; build first: cmake -B build && cmake --build build"
+            )
+
+    @staticmethod
+    def raise_descriptors():
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, WANTED_DESCRIPTORS), max(hard, WANTED_DESCRIPTORS)))
+        except (ValueError, OSError):  # not permitted
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def program(self, name):
+        return os.path.join(self.build, name)
+
+    def describe(self):
+        model = "unknown processor"
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    model = line.split(":", 1)[1].strip()
+                    break
+        return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
+
+    def missing(self, name):
+        """What a server lacks to be started, or None."""
+        needed = {
+            "hubbub": [self.program("hubbub"), self.program("bench/app.so")],
+            "libwebsockets": [self.program("bench/lws_echo")],
+            "node-ws": [shutil.which("node") or "node", os.path.join(BENCH, "peers/node_modules/ws")],
+            "bare": [self.program("bench/send_loop")],
+        }[name]
+        for path in needed:
+            if not os.path.exists(path):
+                return path
+        return None
+
+    def available(self, names):
+        hints = {
+            "libwebsockets": "install libwebsockets-dev and build again",
+            "node-ws": "install nodejs and npm, then: npm ci --prefix bench/peers",
+        }
+        found = []
+        for name in names:
+            path = self.missing(name)
+            if path is None:
+                found.append(name)
+            else:
+                say(f"{TITLES[name]} is left out: {path} is missing; {hints.get(name, 'build it')}")
+        return found
+
+    def command(self, name, port, workers):
+        if name == "hubbub":
+            return [
+                self.program("hubbub"), "-w", str(workers), "-b", f"127.0.0.1:{port}",
+                "--log-level", "warning", self.program("bench/app.so"),
+            ]
+        if name == "node-ws":
+            return ["node", os.path.join(BENCH, "peers/node_ws.js"), str(port)]
+        program = {"libwebsockets": "bench/lws_echo", "bare": "bench/send_loop"}[name]
+        return [self.program(program), str(port)]
+
+    def start(self, name, workers=1):
+        """Starts a server on the server's processor and returns when it listens and its workers are there."""
+        port = free_port()
+        log = tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log")
+        process = subprocess.Popen(
+            ["taskset", "-c", str(self.server_cpu), *self.command(name, port, workers)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )
+        server = Server(name, process, port, log)
+        self.servers.append(server)
+        deadline = time.monotonic() + 20
+        while not listens(port) or (name == "hubbub" and len(children(process.pid)) != workers):
+            if process.poll() is not None or time.monotonic() > deadline:
+                words = server.last_words()
+                self.stop(server)
+                raise Failure(f"{TITLES[name]} did not start: {words or 'it said nothing'}")
+            time.sleep(0.02)
+        if name == "hubbub":
+            server.workers = children(process.pid)
+        return server
+
+    def stop(self, server):
+        """Ends a server at once, by the processes' ids."""
+        process = server.process
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        server.log.close()
+        self.servers.remove(server)
+
+    def load(self, server, words, **pipes):
+        """Starts the load generator on its own processor."""
+        program = subprocess.Popen(
+            ["taskset", "-c", str(self.load_cpu), self.program("bench/load"), *words, "--address",
+             f"127.0.0.1:{server.port}"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **pipes,
+        )
+        self.programs.append(program)
+        return program
+
+    def stop_all(self):
+        for program in self.programs:
+            if program.poll() is None:
+                program.kill()
+                program.wait()
+        for server in list(self.servers):
+            self.stop(server)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    """Whether somebody listens, without connecting: a probe's connection would be counted as a client."""
+    wanted = f"0100007F:{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        return any(line.split()[1] == wanted and line.split()[3] == "0A" for line in file)
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
