@@ -91,6 +91,9 @@ static void drain(void)
     worker.draining = true;
     row_change(worker.row, atomic_load(&worker.row->word), ROW_DRAINING);
     acceptor_close();
+    /* Connections that wait in a queue which nobody would ever serve are better off with an error. */
+    for (size_t i = 0; i < worker.boot->listener_count; i++)
+        close(worker.boot->listeners[i].fd);
     ev_timer_set(&worker.grace, worker.boot->config->graceful_timeout, 0.);
     ev_timer_start(loop_ev(), &worker.grace);
     ev_timer_set(&worker.poll_end, 0., 0.1);

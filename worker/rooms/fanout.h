@@ -12,14 +12,15 @@
 #include "bus/bus.h"
 #include "common/error.h"
 #include "worker/net/chunk.h"
+#include "worker/rooms/session.h"
 
 /* Kinds of bodies in the log. */
 enum { RECORD_WS_FRAME = 1 /* a whole WebSocket frame from the server, as its clients get it */ };
 
-typedef struct delivery {
+struct delivery {
     const bus_record *record;
     chunk *body; /* shared: whoever queues it takes a reference */
-} delivery;
+};
 
 /*
  * Starts reading the log: adds the steps that drain after each poll and doze before it, and watches the
@@ -30,6 +31,10 @@ void fanout_close(void);
 
 /* Delivers all records that are in the log now. Any context. */
 void fanout_drain(void);
+
+/* Drains, then joins the room: all that is published from now on reaches the session, and nothing older. As
+ * room_join. */
+hub_status fanout_join(session *s, hub_bytes name_space, hub_bytes name);
 
 /*
  * Publishes and drains through the own record. While the log is full it drains and parks, 0.1 s at most; then

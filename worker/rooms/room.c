@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/rooms/room.h"
 
-#include "worker/rooms/fanout.h"
-
 #include <stdlib.h>
 
 static struct {
@@ -180,11 +178,6 @@ hub_status room_join(session *s, hub_bytes name_space, hub_bytes name)
             room_free(r);
         return status;
     }
-    /*
-     * What is in the log already was published before the join and is not this member's. The drain, after the
-     * interest bit is set, puts the cursor behind it: from here on nothing of the room passes this worker by.
-     */
-    fanout_drain();
     *membership_at(s, s->rooms++) = (membership){r, r->count};
     r->members[r->count++] = s;
     return HUB_OK;

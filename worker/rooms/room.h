@@ -24,14 +24,14 @@ void rooms_open(bus *bus);
 void rooms_close(void); /* all sessions have been closed */
 
 /*
- * Joins: what is published to the room from now on, by whomever, will be delivered to the session. What was
- * published before has been drained or will be skipped. Joining twice changes nothing. Leaving a room one is
- * not in changes nothing. Errors: HUB_EINVAL (empty name), HUB_ETOOBIG (name above BUS_NAME_MAX), HUB_EFULL
+ * Joins: what is read from the log from now on reaches the session; who wants nothing that was published
+ * before drains the log first (fanout_join). Joining twice changes nothing. Leaving a room one is not in
+ * changes nothing. Errors: HUB_EINVAL (empty name), HUB_ETOOBIG (name above BUS_NAME_MAX), HUB_EFULL
  * (SESSION_ROOMS_MAX), HUB_ENOMEM; the session's rooms are then as they were.
  */
 hub_status room_join(session *s, hub_bytes name_space, hub_bytes name);
 void room_leave(session *s, hub_bytes name_space, hub_bytes name);
-void room_leave_all(session *s);
+void room_leave_all(session *s); /* before session_close */
 
 bool room_has(const room *r, const session *s);
 

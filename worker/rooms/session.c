@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/rooms/session.h"
 
-#include "worker/rooms/room.h"
-
 #include <stdlib.h>
 
 enum { INDEX_BITS = 18, SERIAL_BITS = 30 };
@@ -76,7 +74,6 @@ void session_close(session *s)
 {
     if (!s->kind)
         return;
-    room_leave_all(s);
     uint32_t index = (uint32_t)(s->id >> SERIAL_BITS & INDEX_MASK);
     table.entries[index] = (uintptr_t)table.free << 1 | 1;
     table.free = index + 1;

@@ -67,8 +67,8 @@ void sessions_close(void);
 /* Gives the session an id. Errors: HUB_EFULL (SESSIONS_MAX of them), HUB_ENOMEM. */
 hub_status session_open(session *s, const session_kind *kind);
 
-/* Leaves all rooms; the id, which the session goes on to know, names nobody any more. Nothing when it is not
- * open. */
+/* Gives up the id, which then names nobody; the session goes on to know it. It is in no room any more
+ * (room_leave_all). Nothing when it is not open. */
 void session_close(session *s);
 
 /* The session of an id in this worker; NULL when it is gone, or another worker's. */

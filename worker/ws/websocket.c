@@ -503,6 +503,7 @@ static void on_gone(connection *c)
     hub_ws *ws = c->state;
     ws->connection = NULL;
     message_close(&ws->parser);
+    room_leave_all(&ws->session);
     session_close(&ws->session);
     end_receiving(ws);
     ws->close_due = ws->opened && ws->route->on_close;
@@ -660,7 +661,7 @@ hub_bytes hub_ws_param(const hub_ws *ws, const char *name)
 
 hub_status hub_join_bytes(hub_ws *ws, hub_bytes name)
 {
-    return session_is_open(&ws->session) ? room_join(&ws->session, hub_text(""), name) : HUB_ECLOSED;
+    return session_is_open(&ws->session) ? fanout_join(&ws->session, hub_text(""), name) : HUB_ECLOSED;
 }
 
 hub_status hub_leave_bytes(hub_ws *ws, hub_bytes name)
