@@ -301,10 +301,12 @@ void *message_room(message_parser *parser, size_t *room)
         return NULL;
 
     size_t remaining = (size_t)assembly->frame.remaining;
-    size_t end = assembly->frame.fin ? assembly->length + remaining : SIZE_MAX;
-    size_t least = remaining < ROOM_STEP ? remaining : ROOM_STEP;
-    if (!reserve(assembly, least, end))
-        return NULL;
+    size_t left = assembly->capacity - assembly->length;
+    if (left < ROOM_MIN && left < remaining) {
+        size_t end = assembly->frame.fin ? assembly->length + remaining : SIZE_MAX;
+        if (!reserve(assembly, remaining < ROOM_STEP ? remaining : ROOM_STEP, end))
+            return NULL;
+    }
     *room = assembly->capacity - assembly->length;
     if (*room > remaining)
         *room = remaining;

@@ -392,7 +392,7 @@ static void a_large_frame_can_be_received_in_place(void **state)
         memcpy(place, stream.data + at, some);
         at += some;
         event = message_filled(&parser, some);
-        assert_true(message_memory(&parser) < 2 * at + 32768);
+        assert_true(message_memory(&parser) < 2 * at + 17000);
         if (event.kind != MESSAGE_MORE)
             break;
     }
