@@ -218,6 +218,12 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
 /* ---- publishing
  * ---------------------------------------------------------------------------------------------------- */
 
+hub_status fanout_join(session *s, hub_bytes name_space, hub_bytes name)
+{
+    fanout_drain();
+    return room_join(s, name_space, name);
+}
+
 /*
  * Reads until the own record has been delivered. As a rule it is the next one; when another publisher has
  * reserved a place before it and not finished (he was preempted, or stopped), it takes as long as he does, or
