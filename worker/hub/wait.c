@@ -22,17 +22,10 @@ static void on_ready(struct ev_loop *ev, ev_io *watcher, int events)
     greenlet_wake(wait->greenlet, HUB_OK);
 }
 
-/* libev's tables are as large as the largest descriptor that it was ever given, so it is not given numbers
- * that were never open. Smaller ones are checked by epoll itself. */
-static bool is_plausible(int fd)
+/* libev ends the process when epoll does not know a descriptor, so one that is not open must never reach it. */
+static bool is_open(int fd)
 {
-    static int highest = -1;
-    if (fd <= highest)
-        return fd >= 0;
-    if (fcntl(fd, F_GETFD) < 0)
-        return false;
-    highest = fd;
-    return true;
+    return fcntl(fd, F_GETFD) >= 0;
 }
 
 static hub_status look_once(int fd, int events, int *ready)
@@ -79,7 +72,7 @@ static hub_status wait_parked(int fd, int events, double timeout, int *ready)
     if (status != HUB_OK)
         return status;
     if (wait.events & EV_ERROR)
-        return HUB_EINVAL; /* epoll did not know it, so libev gave it up */
+        return HUB_EINVAL; /* libev gave it up */
     *ready = (wait.events & EV_READ ? HUB_READ : 0) | (wait.events & EV_WRITE ? HUB_WRITE : 0);
     return HUB_OK;
 }
@@ -87,7 +80,7 @@ static hub_status wait_parked(int fd, int events, double timeout, int *ready)
 hub_status hub_wait_fd(int fd, int events, double timeout, int *ready)
 {
     int came = 0;
-    if (!(events & (HUB_READ | HUB_WRITE)) || events & ~(HUB_READ | HUB_WRITE) || !is_plausible(fd))
+    if (!(events & (HUB_READ | HUB_WRITE)) || events & ~(HUB_READ | HUB_WRITE) || !is_open(fd))
         return HUB_EINVAL;
     if (greenlet_take_kill())
         return HUB_ECANCELED;
