@@ -23,7 +23,7 @@ struct bus {
     record_draft draft;
 };
 
-/* ---- joining and leaving ------------------------------------------------------------------------------- */
+/* ---- joining and leaving ---- */
 
 static hub_status check_row(const region *shared, unsigned index, error *why)
 {
@@ -77,7 +77,7 @@ void bus_close(bus *self)
     free(self);
 }
 
-/* ---- publishing ---------------------------------------------------------------------------------------- */
+/* ---- publishing ---- */
 
 /* What a body is before it is in the log. */
 typedef struct body_sum {
@@ -234,7 +234,7 @@ unsigned bus_evict_laggards(bus *self)
     return evicted;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static bool is_wanted(const bus *self, const record_view *view)
 {
@@ -292,7 +292,7 @@ uint64_t bus_end(const bus *self)
     return hostlog_end(&self->log);
 }
 
-/* ---- sleeping ------------------------------------------------------------------------------------------ */
+/* ---- sleeping ---- */
 
 /* Both stores are fences: what is committed before somebody sees the mark is seen by the look after it. */
 bool bus_doze(bus *self)
@@ -337,7 +337,7 @@ double bus_retry_after(const bus *self)
     return reader_retry_after(&self->reader);
 }
 
-/* ---- interest ------------------------------------------------------------------------------------------ */
+/* ---- interest ---- */
 
 /* The name space's hash is part of the room's key: no pair of names can be read as another pair. */
 uint64_t bus_room_hash(const bus *self, hub_bytes name_space, hub_bytes room)

@@ -56,7 +56,7 @@ const unsigned char *hostlog_cells(const hostlog *log, uint64_t position)
     return cells_at(log, position);
 }
 
-/* ---- words --------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static uint8_t word_check(uint64_t word)
 {
@@ -118,7 +118,7 @@ static bool word_claim(hostlog *log, uint64_t position, hostlog_state state, uin
     }
 }
 
-/* ---- room in the ring ---------------------------------------------------------------------------------- */
+/* ---- room in the ring ---- */
 
 /* What the rows leave free in front of a head. */
 typedef struct room {
@@ -210,7 +210,7 @@ static hub_status move_head(hostlog *log, uint32_t cells, uint64_t *position)
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 hub_status hostlog_reserve(hostlog *log, uint32_t cells, hostlog_place *place)
 {
@@ -286,7 +286,7 @@ unsigned hostlog_evict(hostlog *log)
     return evicted;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 uint64_t hostlog_join(hostlog *log)
 {

@@ -100,7 +100,7 @@ void hostlog_open(hostlog *log, const region *region, unsigned row);
 /* The position behind the last reservation. */
 uint64_t hostlog_end(const hostlog *log);
 
-/* ---- writing ------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 /*
  * Reserves at most log->cells_max cells. On HUB_OK the caller fills them and calls hostlog_commit. Errors:
@@ -118,7 +118,7 @@ int hostlog_laggard(const hostlog *log);
 /* Evicts all such readers but this process. How many. */
 unsigned hostlog_evict(hostlog *log);
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Sets this row's cursor to the end of the log, whatever it held, and returns it. */
 uint64_t hostlog_join(hostlog *log);
@@ -143,7 +143,7 @@ void hostlog_give_up(hostlog *log, uint64_t position, hostlog_mark mark, bool wa
 /* The first position behind this one, up to `end`, whose word is sound and of its lap; `end` when none is. */
 uint64_t hostlog_next_sound(const hostlog *log, uint64_t position, uint64_t end);
 
-/* ---- faults -------------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 /* Where a process can be stopped or killed, in order. Tests do. */
 typedef enum hostlog_step {

@@ -12,7 +12,7 @@ void reader_open(reader *self, hostlog *log)
     self->end_seen = self->cursor;
 }
 
-/* ---- gaps ---------------------------------------------------------------------------------------------- */
+/* ---- gaps ---- */
 
 static void count_gap(reader *self, uint64_t cells)
 {
@@ -45,7 +45,7 @@ static void lose_until(reader *self, uint64_t to)
     move_to(self, to);
 }
 
-/* ---- one record ---------------------------------------------------------------------------------------- */
+/* ---- one record ---- */
 
 /* Copies and decodes the head of the record at the cursor, which may have up to `cells` cells. */
 static bool read_head(reader *self, uint64_t cells)
@@ -75,7 +75,7 @@ static uint64_t way_around(reader *self, uint64_t end)
     return hostlog_next_sound(self->log, self->cursor, end);
 }
 
-/* ---- unfinished records -------------------------------------------------------------------------------- */
+/* ---- unfinished records ---- */
 
 static uint64_t stuck_for(const reader *self)
 {
@@ -112,7 +112,7 @@ double reader_retry_after(const reader *self)
                                          : (double)(HOSTLOG_PATIENCE_NS - waited) / (double)CLOCK_NS_PER_S;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static bool was_evicted(const reader *self)
 {

@@ -3,7 +3,7 @@
 
 #include "common/hash.h"
 
-/* ---- encoding ------------------------------------------------------------------------------------------ */
+/* ---- encoding ---- */
 
 static hub_status check_names(const hub_bytes *names, size_t count, size_t most)
 {
@@ -101,7 +101,7 @@ void record_finish(record_draft *draft, uint64_t position, uint64_t horizon)
     draft->header->checksum = head_checksum(draft->bytes, draft->header->head_length);
 }
 
-/* ---- decoding ------------------------------------------------------------------------------------------ */
+/* ---- decoding ---- */
 
 size_t record_head_length(const void *bytes, size_t record_most)
 {

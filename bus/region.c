@@ -208,7 +208,7 @@ unsigned region_rows_used(const region *self)
     return used < REGION_ROWS ? used : REGION_ROWS;
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static void zero_counters(row *r)
 {
@@ -282,7 +282,7 @@ void region_sweep_row(const region *self, unsigned index)
     }
 }
 
-/* ---- doorbells ----------------------------------------------------------------------------------------- */
+/* ---- doorbells ---- */
 
 /* EAGAIN says that the counter is full, which is as good as rung; nothing else can be done about a failure.
  */

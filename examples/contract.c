@@ -22,8 +22,7 @@
 
 enum { MESSAGE_MAX = 16 << 20, QUEUE_MAX = 2 * MESSAGE_MAX };
 
-/* ---- WebSocket
- * --------------------------------------------------------------------------------------------- */
+/* ---- WebSocket ---- */
 
 static hub_status echo(hub_ws *ws, void *arg)
 {
@@ -66,8 +65,7 @@ static hub_status room_message(hub_ws *ws, const hub_message *message, void *arg
     return hub_send(hub_to_room_bytes(hub_ws_param(ws, "name")), message->type, message->body);
 }
 
-/* ---- HTTP
- * -------------------------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 static hub_status hello(hub_http *http, void *arg)
 {
@@ -219,8 +217,7 @@ static hub_status block(hub_http *http, void *arg)
     return hub_http_reply(http, 200, "text/plain", hub_text("blocked\n"));
 }
 
-/* ---- setup
- * ------------------------------------------------------------------------------------------------- */
+/* ---- setup ---- */
 
 typedef struct http_route {
     const char *method, *pattern;

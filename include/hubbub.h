@@ -43,9 +43,8 @@ extern "C" {
 
 #define HUB_FOREVER (-1.0)
 
-/* ------------------------------------------------------------------------------------------------------------------
- * Status
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- Status ----
+ *
  * Functions that can fail return one of these. A handler returns one too: HUB_OK and HUB_ECLOSED are normal
  * ends, any other is logged with the handler's name.
  */
@@ -77,9 +76,8 @@ typedef enum hub_status {
 const char *hub_status_name(hub_status status);
 const char *hub_status_text(hub_status status);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * Bytes, identifiers
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- Bytes, identifiers ----
+ *
  */
 
 typedef struct hub_bytes {
@@ -113,9 +111,8 @@ typedef uint64_t hub_id;
 /* Names one greenlet of this worker. The same rule: it may be kept, and 0 is never one. */
 typedef uint64_t hub_greenlet;
 
-/* ------------------------------------------------------------------------------------------------------------------
- * The application
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- The application ----
+ *
  */
 
 typedef struct hub_app hub_app;
@@ -155,9 +152,8 @@ typedef struct hub_worker_info {
 } hub_worker_info;
 hub_worker_info hub_worker(void);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * Log
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- Log ----
+ *
  */
 
 typedef enum hub_level { HUB_DEBUG, HUB_INFO, HUB_WARNING, HUB_ERROR, HUB_CRITICAL } hub_level;
@@ -166,9 +162,8 @@ typedef enum hub_level { HUB_DEBUG, HUB_INFO, HUB_WARNING, HUB_ERROR, HUB_CRITIC
 void hub_log(hub_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void hub_logv(hub_level level, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
-/* ------------------------------------------------------------------------------------------------------------------
- * HTTP
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- HTTP ----
+ *
  */
 
 typedef struct hub_http hub_http; /* one request and its answer; lives as long as its handler runs */
@@ -233,9 +228,8 @@ hub_status hub_http_reply(hub_http *http, int status, const char *content_type, 
 hub_status hub_http_replyf(hub_http *http, int status, const char *content_type, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* ------------------------------------------------------------------------------------------------------------------
- * WebSocket
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- WebSocket ----
+ *
  */
 
 typedef struct hub_ws
@@ -322,9 +316,8 @@ hub_bytes hub_ws_param(const hub_ws *ws,
                        const char *name); /* of the route's path; lent until the handler parks or returns */
 hub_bytes hub_ws_subprotocol(const hub_ws *ws); /* the one chosen, or empty */
 
-/* ------------------------------------------------------------------------------------------------------------------
- * Rooms and sending to many
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- Rooms and sending to many ----
+ *
  * A room is a name, up to 255 bytes. It exists while somebody is in it, on any worker. A client leaves its
  * rooms when it closes. One client sees direct sends and broadcasts in the order in which they were made
  * here.
@@ -389,9 +382,8 @@ static inline hub_to hub_except(hub_to to, hub_id client)
  */
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
 
-/* ------------------------------------------------------------------------------------------------------------------
- * Greenlets
- * ------------------------------------------------------------------------------------------------------------------
+/* ---- Greenlets ----
+ *
  */
 
 typedef void (*hub_greenlet_main)(void *arg);

@@ -38,9 +38,7 @@ static struct worker {
     error failure;
 } worker;
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 static void stop_main(void *arg)
 {
@@ -124,9 +122,7 @@ static void on_master_gone(struct ev_loop *loop, ev_io *io, int events)
     drain();
 }
 
-/* ---- serving
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- serving ---- */
 
 static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -169,8 +165,7 @@ hub_worker_info hub_worker(void)
     return (hub_worker_info){worker.boot->slot, worker.boot->generation, worker.boot->workers};
 }
 
-/* ---- boot, step by step
- * ------------------------------------------------------------------------------------------------- */
+/* ---- boot, step by step ---- */
 
 typedef hub_status (*boot_step)(const worker_boot *boot, error *why);
 

@@ -36,9 +36,7 @@ struct hub_app {
     owned *owned;
 };
 
-/* ---- loading
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ---- */
 
 hub_status app_load(hub_app **out, const char *path, const config *settings, error *why)
 {
@@ -110,9 +108,7 @@ size_t app_session_size(const hub_app *app)
     return app->module->session_size;
 }
 
-/* ---- hooks
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- hooks ---- */
 
 /* Makes the memory the application's. False without memory for the note; it is then freed. */
 static bool own(hub_app *app, void *memory, void (*release)(void *memory))
@@ -172,9 +168,7 @@ void app_stop(hub_app *app)
     }
 }
 
-/* ---- routes
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- routes ---- */
 
 /* A registration's failure is told where it happens: setup may return it on without a word. */
 static hub_status told(hub_status status, const char *call, const char *method, const char *pattern)
@@ -259,9 +253,7 @@ hub_status hub_on_ws(hub_app *app, const char *path, hub_ws_handler handler, voi
                 "GET", path);
 }
 
-/* ---- files
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static void release_root(void *root)
 {

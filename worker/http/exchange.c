@@ -22,9 +22,7 @@ static hub_http *kept;
 static unsigned kept_count;
 static buffer head_scratch;
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 hub_http *exchange_new(size_t fields)
 {
@@ -97,8 +95,7 @@ hub_status exchange_add_body(hub_http *http, hub_bytes piece)
     return status;
 }
 
-/* ---- the request, for its handler
- * ------------------------------------------------------------------------------------ */
+/* ---- the request, for its handler ---- */
 
 /* Memory that stays until the handler returns. */
 static char *lend(hub_http *http, size_t length)
@@ -174,8 +171,7 @@ hub_bytes hub_http_peer(const hub_http *http)
     return text ? hub_text(connection_peer(http->connection, text)) : hub_bytes_of(NULL, 0);
 }
 
-/* ---- the answer
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the answer ---- */
 
 static bool is_servers_own(hub_bytes name)
 {

@@ -30,8 +30,7 @@ static const protocol http_protocol;
 /* What became of a request, as far as it could be followed at once. */
 typedef enum outcome { ANSWERED, PARKED, UPGRADED } outcome;
 
-/* ---- ends of requests and connections
- * ------------------------------------------------------------------------------- */
+/* ---- ends of requests and connections ---- */
 
 /* Between requests: wait for the next one, or close. */
 static void be_idle(connection *c)
@@ -90,8 +89,7 @@ static void answer_timeout(connection *c)
     connection_finish(c);
 }
 
-/* ---- one request
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- one request ---- */
 
 static void handle(void *arg)
 {
@@ -243,8 +241,7 @@ static body_state read_body(connection *c, hub_http *http, hub_bytes bytes, size
     }
 }
 
-/* ---- the stream of requests
- * -------------------------------------------------------------------------------------------- */
+/* ---- the stream of requests ---- */
 
 /* Keeps bytes for later; what is kept is bounded by not reading on. */
 static void keep(connection *c, const unsigned char *data, size_t length)
@@ -455,9 +452,7 @@ static const protocol http_protocol = {
     .on_gone = on_gone,
 };
 
-/* ---- opening
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 void http_open(const http_server *opened)
 {

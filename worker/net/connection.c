@@ -37,8 +37,7 @@ static void count(_Atomic uint64_t *word, uint64_t by)
     atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + by, memory_order_relaxed);
 }
 
-/* ---- the table of all connections
- * ---------------------------------------------------------------------------------- */
+/* ---- the table of all connections ---- */
 
 static hub_status table_add(connection *c)
 {
@@ -64,8 +63,7 @@ static void table_remove(const connection *c)
     atomic_store_explicit(&net.counters->connections, net.count, memory_order_relaxed);
 }
 
-/* ---- watching
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- watching ---- */
 
 static void watch(connection *c)
 {
@@ -111,8 +109,7 @@ static void pace(connection *c)
     connection_kick(c);
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void mark_dirty(connection *c)
 {
@@ -282,8 +279,7 @@ hub_status connection_wait_writable(connection *c, double timeout)
     return status;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static void readable(connection *c)
 {
@@ -337,8 +333,7 @@ void connection_pause(connection *c, bool paused)
     watch(c);
 }
 
-/* ---- kicks and timers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- kicks and timers ---- */
 
 void connection_kick(connection *c)
 {
@@ -387,8 +382,7 @@ void connection_time(connection *c, double seconds)
         wheel_arm(&c->timer, seconds);
 }
 
-/* ---- opening and closing
- * ------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ---- */
 
 hub_status connection_new(connection **out, int fd, const transport *below, const protocol *above,
                           const connection_limits *limits, void *state)
@@ -491,8 +485,7 @@ const char *connection_peer(const connection *c, char text[64])
     return text;
 }
 
-/* ---- the floor
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the floor ---- */
 
 hub_status connections_open(row *counters, error *why)
 {

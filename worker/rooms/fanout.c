@@ -36,8 +36,7 @@ static hub_bytes incarnation_name(uint32_t incarnation, char text[16])
     return hub_bytes_of(text, (size_t)length);
 }
 
-/* ---- whom a record is for
- * ------------------------------------------------------------------------------------------ */
+/* ---- whom a record is for ---- */
 
 static bool is_excepted(const session *s, const bus_message *message)
 {
@@ -152,8 +151,7 @@ static void deliver_record(const bus_record *record)
     chunk_drop(body);
 }
 
-/* ---- reading the log
- * ----------------------------------------------------------------------------------------------- */
+/* ---- reading the log ---- */
 
 /* Delivers at most `limit` records; true when it came to the end of the log. */
 static bool drain(unsigned limit)
@@ -215,8 +213,7 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)timer, (void)events; /* the poll has returned: drain_step looks again */
 }
 
-/* ---- publishing
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- publishing ---- */
 
 hub_status fanout_join(session *s, hub_bytes name_space, hub_bytes name)
 {
@@ -289,8 +286,7 @@ hub_status fanout_publish_to(hub_id client, uint16_t kind, const struct iovec *b
                           body, parts);
 }
 
-/* ---- the floor
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the floor ---- */
 
 hub_status fanout_open(bus *opened, uint32_t incarnation, error *why)
 {

@@ -26,8 +26,7 @@ size_t rooms_count(void)
     return rooms.count;
 }
 
-/* ---- the table of names
- * -------------------------------------------------------------------------------------------- */
+/* ---- the table of names ---- */
 
 static bool is_named(const room *r, uint64_t hash, hub_bytes name_space, hub_bytes name)
 {
@@ -105,8 +104,7 @@ static void room_free(room *r)
     free(r);
 }
 
-/* ---- memberships
- * --------------------------------------------------------------------------------------------------- */
+/* ---- memberships ---- */
 
 static membership *membership_at(session *s, unsigned index)
 {

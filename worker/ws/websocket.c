@@ -67,9 +67,7 @@ static void count(_Atomic uint64_t *word)
     atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 /* Gives back what `current` lies in. */
 static void release_current(hub_ws *ws)
@@ -98,9 +96,7 @@ static void ws_free(hub_ws *ws)
     free(ws);
 }
 
-/* ---- sending
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 static void send_control_frame(hub_ws *ws, frame_opcode opcode, hub_bytes body)
 {
@@ -199,8 +195,7 @@ static void deliver(session *s, const delivery *what)
         count(&connections_row()->messages_out);
 }
 
-/* ---- the queue of messages for a parked handler
- * --------------------------------------------------------------------- */
+/* ---- the queue of messages for a parked handler ---- */
 
 static size_t queue_limit(const hub_ws *ws)
 {
@@ -245,8 +240,7 @@ static void queue_pop(hub_ws *ws)
     ws->lent = true;
 }
 
-/* ---- handlers
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- handlers ---- */
 
 /* A handler has ended. */
 static void handler_done(hub_ws *ws)
@@ -374,8 +368,7 @@ hub_status hub_ws_recv(hub_ws *ws, hub_message *message, double timeout)
     return HUB_OK;
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 static void on_message(hub_ws *ws, const message_event *event, size_t read_length)
 {
@@ -459,9 +452,7 @@ static void on_overflow(connection *c)
     fail(ws, CLOSE_TRY_LATER, hub_text("the client reads too slowly"));
 }
 
-/* ---- time
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 static void on_timer(connection *c)
 {
@@ -528,9 +519,7 @@ static const protocol ws_protocol = {
 
 static const session_kind ws_session = {.name = "websocket", .deliver = deliver};
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 void ws_open(const ws_server *opened)
 {
@@ -624,8 +613,7 @@ void ws_upgrade(hub_http *http)
     }
 }
 
-/* ---- what applications ask
- * -------------------------------------------------------------------------------------------- */
+/* ---- what applications ask ---- */
 
 hub_id hub_ws_id(const hub_ws *ws)
 {
