@@ -76,9 +76,7 @@ typedef enum hub_status {
 const char *hub_status_name(hub_status status);
 const char *hub_status_text(hub_status status);
 
-/* ---- Bytes, identifiers ----
- *
- */
+/* ---- Bytes, identifiers ---- */
 
 typedef struct hub_bytes {
     const void *data; /* may be NULL when length is 0 */
@@ -111,9 +109,7 @@ typedef uint64_t hub_id;
 /* Names one greenlet of this worker. The same rule: it may be kept, and 0 is never one. */
 typedef uint64_t hub_greenlet;
 
-/* ---- The application ----
- *
- */
+/* ---- The application ---- */
 
 typedef struct hub_app hub_app;
 
@@ -152,9 +148,7 @@ typedef struct hub_worker_info {
 } hub_worker_info;
 hub_worker_info hub_worker(void);
 
-/* ---- Log ----
- *
- */
+/* ---- Log ---- */
 
 typedef enum hub_level { HUB_DEBUG, HUB_INFO, HUB_WARNING, HUB_ERROR, HUB_CRITICAL } hub_level;
 
@@ -162,9 +156,7 @@ typedef enum hub_level { HUB_DEBUG, HUB_INFO, HUB_WARNING, HUB_ERROR, HUB_CRITIC
 void hub_log(hub_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void hub_logv(hub_level level, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
-/* ---- HTTP ----
- *
- */
+/* ---- HTTP ---- */
 
 typedef struct hub_http hub_http; /* one request and its answer; lives as long as its handler runs */
 
@@ -228,9 +220,7 @@ hub_status hub_http_reply(hub_http *http, int status, const char *content_type, 
 hub_status hub_http_replyf(hub_http *http, int status, const char *content_type, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* ---- WebSocket ----
- *
- */
+/* ---- WebSocket ---- */
 
 typedef struct hub_ws
     hub_ws; /* the client that a handler was called for; lives as long as the handler runs */
@@ -382,9 +372,7 @@ static inline hub_to hub_except(hub_to to, hub_id client)
  */
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
 
-/* ---- Greenlets ----
- *
- */
+/* ---- Greenlets ---- */
 
 typedef void (*hub_greenlet_main)(void *arg);
 
