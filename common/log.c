@@ -77,8 +77,9 @@ static size_t format_head(char *to, size_t capacity, hub_level level)
     if (label[0] == '\0')
         return used;
     used += escape_text(to + used, capacity - used - 2, label, strlen(label));
-    memcpy(to + used, ": ", 2);
-    return used + 2;
+    to[used++] = ':';
+    to[used++] = ' ';
+    return used;
 }
 
 /* A line that does not fit ends with dots that say so. */

@@ -8,7 +8,7 @@ static const char *const names[] = {
 };
 
 static const char *const texts[] = {
-#define STATUS_TEXT(name, text) [HUB_##name] = text,
+#define STATUS_TEXT(name, text) [HUB_##name] = (text),
     HUB_STATUS_MAP(STATUS_TEXT)
 #undef STATUS_TEXT
 };

@@ -71,7 +71,8 @@ const char *check_bind(const char *text)
 static const char *check_origin(const char *text, size_t length)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
-    if (length == 4 && memcmp(text, "null", 4) == 0) /* what browsers send for pages without an origin */
+    /* "null" is what browsers send for pages without an origin. */
+    if (length == 4 && (memcmp(text, "same", 4) == 0 || memcmp(text, "null", 4) == 0))
         return NULL;
     const char *separator = memmem(text, length, "://", 3);
     if (!separator || separator == text || !only(text, (size_t)(separator - text), letters))
@@ -110,12 +111,12 @@ static const char *check_origin(const char *text, size_t length)
 
 const char *check_origins(const char *text)
 {
-    if (strcmp(text, "same") == 0 || strcmp(text, "*") == 0)
+    if (strcmp(text, "*") == 0)
         return NULL;
     while (*text) {
         size_t length = strcspn(text, ",");
-        if ((length == 1 && *text == '*') || (length == 4 && memcmp(text, "same", 4) == 0))
-            return "mixes origins with * or same, which stand alone";
+        if (length == 1 && *text == '*')
+            return "has * in a list; it stands alone, because it allows any";
         const char *wrong = check_origin(text, length);
         if (wrong)
             return wrong;

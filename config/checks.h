@@ -7,7 +7,8 @@
 /* One address of the option bind: HOST:PORT, :PORT, [V6]:PORT, unix:PATH. Does not resolve names. */
 const char *check_bind(const char *text);
 
-/* The option ws-origins: "same", "*", or origins (RFC 6454, section 6.1) with ", " between them. */
+/* The option ws-origins: "*", or a list of "same" and origins (RFC 6454, section 6.1) with ", " in between.
+ */
 const char *check_origins(const char *text);
 
 #endif

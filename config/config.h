@@ -37,9 +37,10 @@ typedef struct config {
     size_t max_body;               /* bytes of a request's body; above: 413 */
 
     /* WebSocket */
-    /* "same": the origin's host and port are those of the Host header; "*": any; or a list
-     * "https://a.example, https://b.example:8443", lower case as browsers send it. A client that sends no
-     * Origin is no browser and is always let in. */
+    /*
+     * "*": any; else a list, "same, https://a.example, https://b.example:8443". "same": the origin's host and
+     * port are those of the Host header. A client that sends no Origin is no browser and is always let in.
+     */
     char *ws_origins;
     size_t max_message;      /* bytes of one whole message; above: close 1009 */
     double ws_ping_interval; /* a ping to a client that was silent for so long; 0: never */

@@ -15,8 +15,12 @@ static hub_status check_unknown(const char *variable, error *failure)
     char name[64], nearest_variable[64], shown[64];
     if (length >= sizeof name - sizeof "HUBBUB_")
         return HUB_OK;
-    for (size_t i = 0; i < length; i++)
-        name[i] = rest[i] == '_' ? '-' : (char)tolower((unsigned char)rest[i]);
+    for (size_t i = 0; i < length; i++) {
+        if (rest[i] == '_')
+            name[i] = '-';
+        else
+            name[i] = (char)tolower((unsigned char)rest[i]);
+    }
     unsigned distance = 0;
     const char *nearest = option_nearest(name, length, false, &distance);
     if (!nearest || distance != 1)

@@ -230,13 +230,13 @@ const option options[] = {
         .maximum = ORIGINS_MAX,
         .changed_by_hup = true,
         .value_name = "ORIGINS",
-        .form = "same, * or a list such as https://a.example, https://b.example:8443",
+        .form = "\"same\", \"*\", or origins such as https://a.example, https://b.example:8443",
         .check = check_origins,
         .help =
-            "Which web pages may open a WebSocket, by the Origin header that browsers send: same (pages of "
-            "the host and port in the Host header), * (pages of any site, which then act with their "
-            "visitor's cookies) or a list of origins, lower case as browsers send them. Clients without "
-            "an Origin header are no browsers and always allowed.",
+            "Which web pages may open a WebSocket, by the Origin header that browsers send: \"same\" (pages "
+            "of the host and port in the Host header), origins in lower case as browsers send them, or "
+            "several of these as a list; or \"*\" (pages of any site, which then act with their visitor's "
+            "cookies). Clients without an Origin header are no browsers and always allowed.",
     },
     {
         .group = group_websocket,
@@ -374,16 +374,41 @@ const option options[] = {
 const size_t option_count = sizeof options / sizeof options[0];
 
 const command commands[] = {
-    {"config", 'c', "FILE", CONFIG_RUN,
-     "Read options from a file: INI (.ini, .conf, .cfg) or YAML (.yaml, .yml). Keys are the names of the "
-     "long "
-     "options."},
-    {"help", 'h', NULL, CONFIG_HELP, "Print this text."},
-    {"version", 'V', NULL, CONFIG_VERSION, "Print the version."},
-    {"print-config", 0, NULL, CONFIG_PRINT,
-     "Print the configuration as YAML that -c reads, with where each value came from."},
-    {"check-config", 0, NULL, CONFIG_CHECK, "Check the configuration and start nothing."},
-    {"print-reference", 0, NULL, CONFIG_REFERENCE, NULL},
+    {
+        .name = "config",
+        .flag = 'c',
+        .value_name = "FILE",
+        .action = CONFIG_RUN,
+        .help =
+            "Read options from a file: INI (.ini, .conf, .cfg) or YAML (.yaml, .yml). Keys are the names of "
+            "the long options.",
+    },
+    {
+        .name = "help",
+        .flag = 'h',
+        .action = CONFIG_HELP,
+        .help = "Print this text.",
+    },
+    {
+        .name = "version",
+        .flag = 'V',
+        .action = CONFIG_VERSION,
+        .help = "Print the version.",
+    },
+    {
+        .name = "print-config",
+        .action = CONFIG_PRINT,
+        .help = "Print the configuration as YAML that -c reads, with where each value came from.",
+    },
+    {
+        .name = "check-config",
+        .action = CONFIG_CHECK,
+        .help = "Check the configuration and start nothing.",
+    },
+    {
+        .name = "print-reference",
+        .action = CONFIG_REFERENCE,
+    },
 };
 
 const size_t command_count = sizeof commands / sizeof commands[0];
@@ -450,8 +475,12 @@ const char *option_nearest(const char *name, size_t length, bool with_commands, 
 void option_variable(const option *entry, char *to, size_t capacity)
 {
     snprintf(to, capacity, "HUBBUB_%s", entry->name);
-    for (char *at = to; *at; at++)
-        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    for (char *at = to; *at; at++) {
+        if (*at == '-')
+            *at = '_';
+        else
+            *at = (char)toupper((unsigned char)*at);
+    }
 }
 
 void option_allowed(const option *entry, char *to, size_t capacity)

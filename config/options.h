@@ -20,20 +20,20 @@ typedef enum option_kind {
 } option_kind;
 
 typedef struct option {
-    const char *group; /* heading under which it is shown; rows of a group stand together */
-    const char *name;  /* long option and key in files */
-    char flag;         /* short option; 0: none */
-    option_kind kind;
-    size_t offset;           /* of its field in config */
-    const char *initial;     /* default, as text; NULL: none */
-    double minimum, maximum; /* of a number; OPTION_LIST: maximum is the number of items it holds */
-    bool power_of_two;       /* a size must be one */
-    bool changed_by_hup;     /* false: fixed for as long as the master lives */
-    const char *value_name;  /* in help: "N|auto" */
-    const char *form;        /* of strings: what is allowed, in words */
+    const char *group;      /* heading under which it is shown; rows of a group stand together */
+    const char *name;       /* long option and key in files */
+    const char *initial;    /* default, as text; NULL: none */
+    const char *value_name; /* in help: "N|auto" */
+    const char *help;       /* sentences */
+    const char *form;       /* of strings: what is allowed, in words */
     const char *(*check)(
-        const char *text); /* of strings: what is wrong, in words; NULL: nothing, or no check */
-    const char *help;      /* sentences */
+        const char *text);   /* of strings: what is wrong, in words; NULL: nothing, or no check */
+    size_t offset;           /* of its field in config */
+    double minimum, maximum; /* of a number; OPTION_LIST: maximum is the number of items it holds */
+    option_kind kind;
+    char flag;           /* short option; 0: none */
+    bool power_of_two;   /* a size must be one */
+    bool changed_by_hup; /* false: fixed for as long as the master lives */
 } option;
 
 extern const option options[];
@@ -42,10 +42,10 @@ extern const size_t option_count;
 /* What the command line knows besides the table's options. */
 typedef struct command {
     const char *name;
-    char flag;              /* 0: none */
     const char *value_name; /* NULL: takes no value */
+    const char *help;       /* NULL: not shown in --help */
     config_action action;
-    const char *help; /* NULL: not shown in --help */
+    char flag; /* 0: none */
 } command;
 
 extern const command commands[];

@@ -176,7 +176,7 @@ static void words_are_joined_by_commas(void **state)
                  "https://a.example, https://b.example:8443");
     assert_taken("ws-origins", "http://[::1]:80",
                  "https://a.example, https://b.example:8443, http://[::1]:80");
-    assert_refused("ws-origins", "*", "stand alone");
+    assert_refused("ws-origins", "*", "stands alone");
     assert_refused("ws-origins", "https://c.example,,", "empty item");
 }
 
