@@ -253,7 +253,7 @@ def test_a_missing_configuration_file_is_named(tmp_path):
     ("bad.ini", "workers = 2\nthis is no setting\n", 2, ""),
     ("value.ini", "; a comment\nworkers = two\n", 2, "two"),
     ("name.ini", "workres = 2\n", 1, "workers"),
-    ("bad.yaml", "workers: 2\ntimeout: [1\n", 3, ""),
+    ("bad.yaml", "workers: 2\n}: 3\n", 2, ""),
     ("value.yaml", "# a comment\n\ntimeout: soon\n", 3, "soon"),
     ("name.yaml", "timeout: 3\nworkres: 2\n", 2, "workers"),
     ("kind.yaml", "workers:\n  a: 1\n", 2, ""),

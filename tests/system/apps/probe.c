@@ -11,8 +11,7 @@ typedef struct session {
     uint32_t messages;
 } session;
 
-/* ---- WebSocket
- * --------------------------------------------------------------------------------------------- */
+/* ---- WebSocket ---- */
 
 static hub_status tell_subprotocol(hub_ws *ws, void *arg)
 {
@@ -160,8 +159,7 @@ static hub_status slow(hub_ws *ws, const hub_message *message, void *arg)
     return hub_ws_send(ws, HUB_TEXT, hub_bytes_of(copy, length));
 }
 
-/* ---- HTTP
- * -------------------------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 static hub_status whoami(hub_http *http, void *arg)
 {
@@ -251,8 +249,7 @@ static hub_status orphan(hub_http *http, void *arg)
     return hub_http_replyf(http, 200, NULL, "%d", system("sleep 0.05 >/dev/null 2>&1 &"));
 }
 
-/* ---- setup
- * ------------------------------------------------------------------------------------------------- */
+/* ---- setup ---- */
 
 static hub_status hook(void *arg)
 {
