@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,13 +120,14 @@ static inline void *host_shared(size_t size)
     return memory;
 }
 
-/* Runs a function in a child that ends with what it returns, at the latest after a minute. */
+/* Runs a function in a child that ends with what it returns, with the test, or after a minute. */
 static inline pid_t host_fork(int (*run)(void *arg), void *arg)
 {
     fflush(NULL);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(60);
         _exit(run(arg));
     }

@@ -47,7 +47,7 @@ static _Atomic uint64_t *word_at(uint64_t position)
     return &log_a.words[position % HOST_RING];
 }
 
-/* ---- single damages ------------------------------------------------------------------------------------ */
+/* ---- single damages ---- */
 
 static void expect_one_gap_then_next(bus *by, unsigned index)
 {
