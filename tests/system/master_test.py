@@ -73,7 +73,7 @@ def test_term_with_nothing_to_do_ends_at_once(start):
 
 
 def test_term_closes_the_door_at_once(start):
-    server = start("contract.so", "--graceful-timeout", "10", workers=1)
+    server = start("contract.so", "--graceful-timeout", "3", workers=1)
     with WebSocket(server, "/events/door") as client:
         with Http(server) as busy:
             busy.request("GET", "/sleep/0.5")
