@@ -235,8 +235,10 @@ static void ring_workers(const struct master *master)
 }
 
 /* Reads whether a booting worker has said READY. */
-static void hear_worker(struct master *master, slot *place, uint64_t now_ns)
+static void hear_worker(struct master *master, slot *place)
 {
+    /* Not the caller's: to hear one worker may have meant to fork others. */
+    uint64_t now_ns = clock_monotonic_ns();
     if (place->state != SLOT_BOOTING)
         return;
     row_word word = atomic_load(&master->region.rows[place->row].word);
@@ -256,18 +258,18 @@ static void hear_worker(struct master *master, slot *place, uint64_t now_ns)
 
 static void hear_workers(struct master *master)
 {
-    uint64_t ignored, now_ns = clock_monotonic_ns();
+    uint64_t ignored;
     while (read(master->region.master_doorbell, &ignored, sizeof(ignored)) < 0 && errno == EINTR)
         continue;
     for (unsigned i = 0; i < master->slot_count; i++)
-        hear_worker(master, &master->slots[i], now_ns);
+        hear_worker(master, &master->slots[i]);
 }
 
 static void bury_worker(struct master *master, slot *place, int status)
 {
-    uint64_t now_ns = clock_monotonic_ns();
     /* It may have been ready for a moment that nobody saw. */
-    hear_worker(master, place, now_ns);
+    hear_worker(master, place);
+    uint64_t now_ns = clock_monotonic_ns();
 
     char line[512];
     obituary facts = {

@@ -43,6 +43,19 @@ static void the_first_worker_boots_alone_and_the_others_together(void **state)
     close_stage(&at);
 }
 
+static void the_time_to_be_ready_is_counted_from_the_fork_also_when_many_boot_together(void **state)
+{
+    (void)state;
+    server at;
+    start_until_ready(everybody_serves, 8, &at);
+    assert_soon(count_in_log(&at, "ready in") == 8);
+    /* 2^64 nanoseconds less a few: what a clock read before the fork gave. */
+    assert_int_equal(count_in_log(&at, "ready in 18446744073"), 0);
+    kill(at.pid, SIGTERM);
+    assert_exit(&at, 0);
+    close_stage(&at);
+}
+
 static int connect_to(int port)
 {
     struct sockaddr_in address = {
@@ -515,6 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_worker_boots_alone_and_the_others_together),
+        cmocka_unit_test(the_time_to_be_ready_is_counted_from_the_fork_also_when_many_boot_together),
         cmocka_unit_test(workers_inherit_the_listening_socket_and_it_closes_with_the_server),
         cmocka_unit_test(a_first_worker_that_cannot_boot_ends_the_server_with_3),
         cmocka_unit_test(an_application_that_cannot_be_loaded_ends_the_server_with_4),
