@@ -21,6 +21,9 @@ enum {
     DONE
 };
 
+/* A chunk size up to this may take one more digit and stays below 2^63. */
+static const uint64_t size_before_digit_max = INT64_MAX >> 4;
+
 void http_body_open(http_body *body, const http_head *head, const http_limits *limits)
 {
     *body = (http_body){
@@ -69,7 +72,7 @@ static http_error expect(http_body *body, unsigned char c, char expected, uint8_
 static http_error size_digit(http_body *body, int digit)
 {
     bool leading_zero = body->state == SIZE && body->remaining == 0;
-    if (body->remaining >> 59)
+    if (body->remaining > size_before_digit_max)
         return HTTP_ERROR_CHUNK;
     body->remaining = body->remaining << 4 | (unsigned)digit;
     return leading_zero ? go_extra(body, SIZE) : go(body, SIZE);

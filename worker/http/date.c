@@ -61,8 +61,8 @@ static bool to_time(const civil *date, int64_t *time)
     if (date->day < 1 || date->day > days_in_month(date->year, date->month) || date->hour > 23 ||
         date->minute > 59 || date->second > 60)
         return false;
-    *time = days_of(date->year, date->month, date->day) * SECONDS_PER_DAY + date->hour * 3600 +
-            date->minute * 60 + date->second;
+    *time = days_of(date->year, date->month, date->day) * SECONDS_PER_DAY + (int64_t)date->hour * 3600 +
+            (int64_t)date->minute * 60 + date->second;
     return true;
 }
 
@@ -79,9 +79,9 @@ static char *put_number(char *p, int64_t number, int digits)
 
 static char *put_text(char *p, const char *text)
 {
-    size_t length = strlen(text);
-    memcpy(p, text, length);
-    return p + length;
+    while (*text != '\0')
+        *p++ = *text++;
+    return p;
 }
 
 void date_format(int64_t time, char out[DATE_LENGTH + 1])

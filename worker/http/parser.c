@@ -13,28 +13,25 @@
 #include <http_parser.h>
 #endif
 
+typedef struct error_entry {
+    int status;
+    const char *text;
+} error_entry;
+
+static const error_entry errors[] = {
+#define HTTP_ERROR_ENTRY(name, status, text) [HTTP_ERROR_##name] = {status, text},
+    HTTP_ERROR_MAP(HTTP_ERROR_ENTRY)
+#undef HTTP_ERROR_ENTRY
+};
+
 int http_error_status(http_error error)
 {
-    switch (error) {
-#define HTTP_ERROR_STATUS(name, status, text)                                                                \
-    case HTTP_ERROR_##name:                                                                                  \
-        return status;
-        HTTP_ERROR_MAP(HTTP_ERROR_STATUS)
-#undef HTTP_ERROR_STATUS
-    }
-    return 500;
+    return errors[error].status;
 }
 
 const char *http_error_text(http_error error)
 {
-    switch (error) {
-#define HTTP_ERROR_TEXT(name, status, text)                                                                  \
-    case HTTP_ERROR_##name:                                                                                  \
-        return text;
-        HTTP_ERROR_MAP(HTTP_ERROR_TEXT)
-#undef HTTP_ERROR_TEXT
-    }
-    return "unknown error";
+    return errors[error].text;
 }
 
 /* ---- the end of the head ---- */

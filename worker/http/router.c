@@ -142,47 +142,49 @@ static hub_bytes node_text(const router_node *node)
     return hub_bytes_of(node->text, node->text_length);
 }
 
-/* The place of the raw segment among the text children; *found says whether it is taken. */
-static size_t child_place(const router_node *parent, hub_bytes segment, bool raw, bool *found)
+/* Orders a segment of a path, which is encoded, or of a pattern, which is not, against a node's text. */
+static int compare_segment(hub_bytes segment, bool encoded, hub_bytes text)
+{
+    if (encoded)
+        return percent_compare(segment, text);
+    size_t common = segment.length < text.length ? segment.length : text.length;
+    int order = common > 0 ? memcmp(segment.data, text.data, common) : 0;
+    return order != 0 ? order : (segment.length > text.length) - (segment.length < text.length);
+}
+
+/* The text child for a segment, or NULL; *place is where it is, or belongs. */
+static router_node *find_child(const router_node *parent, hub_bytes segment, bool encoded, size_t *place)
 {
     size_t low = 0, high = parent->child_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        hub_bytes text = node_text(parent->children[middle]);
-        int order;
-        if (raw) {
-            order = percent_compare(segment, text);
-        } else {
-            size_t common = segment.length < text.length ? segment.length : text.length;
-            order = common > 0 ? memcmp(segment.data, text.data, common) : 0;
-            if (order == 0)
-                order = (segment.length > text.length) - (segment.length < text.length);
-        }
+        router_node *child = parent->children[middle];
+        int order = compare_segment(segment, encoded, node_text(child));
         if (order == 0) {
-            *found = true;
-            return middle;
+            *place = middle;
+            return child;
         }
         if (order < 0)
             high = middle;
         else
             low = middle + 1;
     }
-    *found = false;
-    return low;
+    *place = low;
+    return NULL;
 }
 
 static router_node *text_child(router_node *parent, hub_bytes segment)
 {
-    bool found;
-    size_t place = child_place(parent, segment, false, &found);
-    if (found)
-        return parent->children[place];
+    size_t place;
+    router_node *child = find_child(parent, segment, false, &place);
+    if (child)
+        return child;
 
-    router_node *child = calloc(1, sizeof *child);
     char *text = malloc(segment.length + 1);
     router_node **children = realloc(parent->children, (parent->child_count + 1) * sizeof(router_node *));
     if (children)
         parent->children = children;
+    child = calloc(1, sizeof *child);
     if (!child || !text || !children) {
         free(child);
         free(text);
@@ -304,9 +306,9 @@ static bool walk_from(path_walk *walk, const router_node *at, hub_bytes rest)
     if (!next_segment(&left, &segment))
         return at->here && walk->visit(walk, at->here);
 
-    bool found;
-    size_t place = child_place(at, segment, true, &found);
-    if (found && walk_from(walk, at->children[place], left))
+    size_t place;
+    const router_node *child = find_child(at, segment, true, &place);
+    if (child && walk_from(walk, child, left))
         return true;
     if (at->parameter && segment.length > 0 && walk_parameter(walk, at->parameter, segment, left))
         return true;
