@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,9 @@ static int open_internet(const struct addrinfo *info, unsigned backlog, in_port_
     if (fd < 0)
         goto failed;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+        goto failed;
+    /* Answers are gathered before they are written, so none gains by waiting. Accepted sockets inherit it. */
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         goto failed;
     /* IPv4 clients get an IPv4 socket, so that their addresses are never written as ::ffff:192.0.2.7. */
     if (info->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)

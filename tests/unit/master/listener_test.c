@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,6 +139,27 @@ static void an_open_listener_takes_connections_and_has_its_real_port_in_its_name
     close(client);
     listener_close_all(&set);
     assert_int_equal(set.count, 0);
+}
+
+static void an_accepted_connection_sends_small_answers_at_once(void **state)
+{
+    (void)state;
+    listener_set set = {.count = 0};
+    struct sockaddr_in address;
+    socklen_t size = sizeof(address);
+    assert_int_equal(listener_open(&set, "127.0.0.1:0", 16, NULL), HUB_OK);
+    assert_int_equal(getsockname(set.items[0].fd, (struct sockaddr *)&address, &size), 0);
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+    int accepted = accept(set.items[0].fd, NULL, NULL);
+    assert_true(accepted >= 0);
+    int no_delay = 0;
+    size = sizeof(no_delay);
+    assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+    assert_true(no_delay);
+    close(accepted);
+    close(client);
+    listener_close_all(&set);
 }
 
 static void a_port_without_a_host_listens_for_ipv4_on_one_port_with_ipv6(void **state)
@@ -388,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_too_long_is_refused_and_the_longest_taken),
         cmocka_unit_test(a_host_name_that_is_too_long_is_refused),
         cmocka_unit_test(an_open_listener_takes_connections_and_has_its_real_port_in_its_name),
+        cmocka_unit_test(an_accepted_connection_sends_small_answers_at_once),
         cmocka_unit_test(a_port_without_a_host_listens_for_ipv4_on_one_port_with_ipv6),
         cmocka_unit_test(a_name_is_resolved),
         cmocka_unit_test(a_port_in_use_is_said),
