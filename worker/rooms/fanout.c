@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "worker/hub/greenlet.h"
 #include "worker/hub/loop.h"
+#include "worker/net/connection.h"
 #include "worker/rooms/room.h"
 #include "worker/rooms/session.h"
 
@@ -153,6 +154,20 @@ static void deliver_record(const bus_record *record)
 
 /* ---- reading the log ---- */
 
+/* What this worker's clients missed: it was cut off because it did not keep up, or bytes of the log were
+ * damaged. */
+static void report_gap(void)
+{
+    const row *self = connections_row();
+    uint64_t records = atomic_load_explicit(&self->gap_records, memory_order_relaxed);
+    log_warning(
+        "gap %llu in the host log: it went on without this worker for %llu cells, whose messages its clients "
+        "missed; when this repeats, find what stops the worker, or raise --log-size",
+        (unsigned long long)atomic_load_explicit(&self->gaps, memory_order_relaxed),
+        (unsigned long long)(records - fan.lost));
+    fan.lost = records;
+}
+
 /* Delivers at most `limit` records; true when it came to the end of the log. */
 static bool drain(unsigned limit)
 {
@@ -165,8 +180,7 @@ static bool drain(unsigned limit)
             deliver_record(&record);
             break;
         case BUS_GAP:
-            log_warning("the host log went on without this worker: its clients missed messages; "
-                        "see --log-size when this repeats");
+            report_gap();
             break;
         }
     }
