@@ -65,7 +65,10 @@ typedef enum http_framing {
     HTTP_BODY_CHUNKED
 } http_framing;
 
-/* All spans point into the head that was parsed, but for `fields`, which is the caller's array. */
+/*
+ * All spans point into the head that was parsed, but for `path` of a target without one, which is a literal;
+ * `fields` is the caller's array.
+ */
 typedef struct http_head {
     hub_bytes method;
     hub_bytes target; /* as sent */
@@ -105,10 +108,10 @@ http_error http_head_check(const char *data, size_t length, const http_limits *l
  * Refused besides what is no HTTP/1.x at all: bare CR and LF, NUL and other control characters, white space
  * before a colon, folded lines; targets that are not of origin, absolute (http, https) or, with OPTIONS,
  * asterisk form, or hold a "#" or bytes outside visible ASCII; CONNECT (501); in 1.1 a missing Host, always a
- * repeated or malformed one; several Content-Length, or one that is not all digits or above 2^63; it together
- * with Transfer-Encoding; Transfer-Encoding in 1.0; codings that do not end with one chunked (400), or have
- * others before it (501); an expectation that is not 100-continue. A Content-Length above limits->body is
- * BODY_TOO_LARGE before any of the body is read.
+ * repeated, empty or malformed one; several Content-Length, or one that is not all digits or above 2^63; it
+ * together with Transfer-Encoding; Transfer-Encoding in 1.0; codings that do not end with one chunked (400),
+ * or have others before it (501); an expectation that is not 100-continue. A Content-Length above
+ * limits->body is BODY_TOO_LARGE before any of the body is read.
  */
 http_error http_parse_head(hub_bytes bytes, const http_limits *limits, http_field *fields, http_head *head);
 
