@@ -25,6 +25,7 @@ static struct {
     uint32_t stamp;                    /* of the fan-out in progress */
     uint64_t own_hash, everybody_hash; /* interests for the life of the worker */
     uint64_t seen;                     /* position of the last record read */
+    uint64_t lost;                     /* cells, as last reported */
 } fan;
 
 /* Records for single clients travel in a room of their owner's incarnation, so that only that worker is rung.
