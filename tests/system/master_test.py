@@ -46,8 +46,8 @@ def test_term_spreads_the_closes_over_the_graceful_time(start):
 def test_term_lets_requests_in_progress_finish(start):
     server = start("contract.so", "--graceful-timeout", "10", workers=2)
     with Http(server) as connection:
+        assert connection.get("/hello").status == 200  # it has been accepted
         connection.request("GET", "/sleep/0.5")
-        assert get(server, "/hello").status == 200
         server.send_signal(signal.SIGTERM)
         answer = connection.response()
         assert answer.body == b"slept\n"
@@ -76,6 +76,7 @@ def test_term_closes_the_door_at_once(start):
     server = start("contract.so", "--graceful-timeout", "3", workers=1)
     with WebSocket(server, "/events/door") as client:
         with Http(server) as busy:
+            assert busy.get("/hello").status == 200  # it has been accepted
             busy.request("GET", "/sleep/0.5")
             server.send_signal(signal.SIGTERM)
 
