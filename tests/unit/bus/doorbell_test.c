@@ -260,6 +260,67 @@ static void no_wake_up_is_lost_when_answers_come_at_random_times(void **state)
     expect_no_wake_up_lost(true);
 }
 
+/* ---- publishing just while the other one goes to sleep ---------------------------------------------------
+ */
+
+typedef struct race {
+    _Atomic uint64_t published, heard;
+    _Atomic bool over;
+} race;
+
+/* Publishes the moment that the last record was read. */
+static int publish_at_bedtime(void *arg)
+{
+    race *run = arg;
+    bus *mine = host_join(&shared, fight_now->rows[1]);
+    if (!mine)
+        return 1;
+    while (!atomic_load(&run->over)) {
+        if (host_say(mine, "x") != HUB_OK)
+            return 2;
+        uint64_t number = atomic_fetch_add(&run->published, 1) + 1;
+        host_drain(mine);
+        for (int spin = 0; atomic_load(&run->heard) < number && !atomic_load(&run->over); spin++) {
+            if (spin % 256 == 255)
+                sched_yield();
+        }
+    }
+    bus_close(mine);
+    return 0;
+}
+
+static void no_wake_up_is_lost_when_records_come_at_bedtime(void **state)
+{
+    (void)state;
+    race *run = host_shared(sizeof *run);
+    fight_now = host_shared(sizeof *fight_now);
+    fight_now->rows[1] = host_row(&shared);
+    bus_close(b);
+    b = NULL;
+    be_interested(a, "lobby");
+    pid_t far = host_fork(publish_at_bedtime, run);
+    uint64_t deadline = host_deadline(1.5), lost = 0;
+    while (host_before(deadline) && lost == 0) {
+        if (bus_doze(a)) {
+            atomic_fetch_add(&run->heard, host_drain(a));
+            continue;
+        }
+        uint64_t patience = host_deadline(1);
+        for (int spin = 0; atomic_load(&shared.rows[row_a].asleep) != ROW_AWAKE && lost == 0; spin++) {
+            if (spin % 256 == 255) {
+                sched_yield();
+                lost = !host_before(patience);
+            }
+        }
+    }
+    atomic_store(&run->over, true);
+    assert_int_equal(host_reap(far), 0);
+    assert_int_equal(lost, 0);
+    assert_true(run->published > 1000);
+    munmap(run, sizeof *run);
+    munmap(fight_now, sizeof *fight_now);
+}
+
 #define DOORBELL_TEST(test) cmocka_unit_test_setup_teardown(test, open_buses, close_buses)
 
 int main(void)
@@ -277,6 +338,7 @@ int main(void)
         DOORBELL_TEST(hushing_empties_the_doorbell),
         DOORBELL_TEST(no_wake_up_is_lost_between_two_processes),
         DOORBELL_TEST(no_wake_up_is_lost_when_answers_come_at_random_times),
+        DOORBELL_TEST(no_wake_up_is_lost_when_records_come_at_bedtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
