@@ -96,17 +96,27 @@ static void pace(connection *c)
     if (!pause) {
         c->over_since = 0;
     } else if (c->over_since == 0) {
-        c->over_since = wheel_now() | 1; /* never 0; half a tick is no matter */
+        uint32_t now = wheel_now();
+        c->over_since = now ? now : UINT32_MAX; /* never 0: a tick before it */
     }
     if (pause == c->paused_output)
         return;
     c->paused_output = pause;
     watch(c);
-    if (pause)
+    if (!pause)
+        connection_kick(c);
+}
+
+/* Some of the queue has left. A sender may wait though it was never over the soft limit: for room for a large
+ * message. */
+static void shortened(connection *c)
+{
+    if (c->over_since || c->paused_output)
+        pace(c);
+    if (!c->waiters || (c->limits && c->out.bytes > c->limits->soft / 2))
         return;
     for (connection_waiter *w = c->waiters; w; w = w->next)
         greenlet_wake(w->greenlet, HUB_OK);
-    connection_kick(c);
 }
 
 /* ---- writing ---- */
@@ -163,21 +173,18 @@ static void flush(connection *c)
                 return;
             }
             set_want_write(c, true);
-            pace(c);
             return;
         }
         count(&net.counters->bytes_out, (uint64_t)sent);
         output_advance(&c->out, (size_t)sent);
+        shortened(c);
         if ((size_t)sent < wanted) {
             set_want_write(c, true);
-            pace(c);
             return;
         }
     }
     if (c->want_write)
         set_want_write(c, false);
-    if (c->over_since || c->paused_output)
-        pace(c);
     end_of_output(c);
 }
 
@@ -461,7 +468,8 @@ static bool bury_step(void *arg)
         c->protocol->on_gone(c);
         free(c);
     }
-    return net.dead != NULL;
+    /* The last step: what flushing kicked and what close handlers said must not wait for the next event. */
+    return net.kicked || net.dirty || net.dead;
 }
 
 const char *connection_peer(const connection *c, char text[64])
@@ -469,7 +477,7 @@ const char *connection_peer(const connection *c, char text[64])
     struct sockaddr_storage storage;
     socklen_t length = sizeof storage;
     char host[INET6_ADDRSTRLEN] = "?";
-    if (getpeername(c->io.fd, (struct sockaddr *)&storage, &length) < 0)
+    if (c->closed || getpeername(c->io.fd, (struct sockaddr *)&storage, &length) < 0)
         return strcpy(text, "?");
     if (storage.ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&storage;

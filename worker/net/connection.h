@@ -102,8 +102,8 @@ hub_status connection_send_shared(connection *c, chunk *piece);
 hub_status connection_write(connection *c, hub_bytes bytes);
 hub_status connection_write_chunk(connection *c, chunk *piece);
 
-/* Parks the running greenlet until the queue is below half its soft limit. HUB_ECLOSED, HUB_ETIMEDOUT,
- * HUB_ECANCELED. */
+/* Parks the running greenlet until the queue gets shorter and is at most half its soft limit. HUB_ECLOSED,
+ * HUB_ETIMEDOUT, HUB_ECANCELED; HUB_ESTATE in hub context. */
 hub_status connection_wait_writable(connection *c, double timeout);
 
 /* Stops, or goes on, reading on behalf of the protocol. */
@@ -124,7 +124,8 @@ void connection_finish(connection *c);
 void connection_cut(connection *c);
 void connection_close(connection *c);
 
-/* "192.0.2.7:51000", "[2001:db8::1]:51000", "unix:"; asks the kernel. Returns the text. */
+/* "192.0.2.7:51000", "[2001:db8::1]:51000", "unix:"; asks the kernel; "?" when it is gone. Returns the text.
+ */
 const char *connection_peer(const connection *c, char text[64]);
 
 size_t connections_count(void);
