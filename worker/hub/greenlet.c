@@ -18,7 +18,6 @@ enum {
     /* Pages that a pooled stack keeps, from its top. */
     KEPT = 2 * PAGE,
     CACHE_LINE = 64,
-    COLOURS = 16,
 };
 
 /* An id is {generation 40 | index 24}. */
@@ -47,13 +46,9 @@ static row *published;
 
 /* ---- the life of a greenlet -----------------------------------------------------------------------------*/
 
-/*
- * Stacks lie a multiple of the page size apart, so their tops would all compete for the same few sets of the
- * processor's caches; shifting them by some lines spreads them.
- */
 greenlet *greenlet_at(uint32_t index)
 {
-    return (greenlet *)(stack_top(index) - sizeof(greenlet) - (index % COLOURS) * CACHE_LINE);
+    return (greenlet *)(stack_top(index) - sizeof(greenlet));
 }
 
 static uint64_t generation_of(hub_greenlet id)

@@ -22,7 +22,8 @@ static void on_ready(struct ev_loop *ev, ev_io *watcher, int events)
     greenlet_wake(wait->greenlet, HUB_OK);
 }
 
-/* libev ends the process when epoll does not know a descriptor, so one that is not open must never reach it. */
+/* libev ends the process when epoll does not know a descriptor, so one that is not open must never reach it.
+ */
 static bool is_open(int fd)
 {
     return fcntl(fd, F_GETFD) >= 0;
