@@ -50,11 +50,12 @@ waiter *waiters_wake_first(waiters *list, hub_status status)
     return NULL;
 }
 
+/* All leave the list, also those that were killed and have not run yet: the list may be gone when they do. */
 void waiters_wake_all(waiters *list, hub_status status)
 {
-    for (waiter *entry = list->first, *next; entry; entry = next) {
-        next = entry->next;
-        if (greenlet_wake_parked(entry->greenlet, status))
-            take_out(list, entry);
+    while (list->first) {
+        waiter *entry = list->first;
+        take_out(list, entry);
+        greenlet_wake(entry->greenlet, status);
     }
 }

@@ -30,6 +30,8 @@ hub_status waiters_wait(waiters *list, const char *waits_for, double timeout, vo
 /* Takes out the first that still waits and makes it ready; gives NULL when there is none. The entry stays
  * valid until its greenlet runs. */
 waiter *waiters_wake_first(waiters *list, hub_status status);
+
+/* Empties the list; what it is part of may be freed at once. */
 void waiters_wake_all(waiters *list, hub_status status);
 
 #endif

@@ -70,6 +70,21 @@ static void a_kill_takes_out_one_waiter_only(void **state)
     hub_event_free(event);
 }
 
+/* The killed waiter runs only after the event is gone. */
+static void an_event_that_was_set_may_be_freed_at_once(void **state)
+{
+    (void)state;
+    hub_event *event = hub_event_new();
+    waiting w[2];
+    hub_kill(greenlet_id(start_waiting(&w[0], event, HUB_FOREVER)));
+    start_waiting(&w[1], event, HUB_FOREVER);
+    hub_event_set(event);
+    hub_event_free(event);
+    run_all();
+    assert_int_equal(w[0].status, HUB_ECANCELED);
+    assert_int_equal(w[1].status, HUB_OK);
+}
+
 static void a_pending_kill_cancels_also_a_wait_that_need_not_park(void **state)
 {
     (void)state;
@@ -102,6 +117,7 @@ int main(void)
         TEST(setting_wakes_all_and_stays),
         TEST(a_cleared_event_makes_wait_again),
         TEST(a_kill_takes_out_one_waiter_only),
+        TEST(an_event_that_was_set_may_be_freed_at_once),
         TEST(a_pending_kill_cancels_also_a_wait_that_need_not_park),
         TEST(in_the_hub_one_may_look_but_not_wait),
     };

@@ -406,6 +406,29 @@ static void a_join_times_out(void **state)
     assert_int_equal(r.statuses[0], HUB_ETIMEDOUT);
 }
 
+/* The killed joiner runs only when another greenlet lives on the stack of the one that it waited for. */
+static void a_killed_joiner_does_not_disturb_the_next_life_of_a_stack(void **state)
+{
+    (void)state;
+    record other = {.timeout = HUB_FOREVER}, next = {.timeout = HUB_FOREVER}, r = {0}, s = {0};
+    greenlet *g, *joiner, *reused;
+    greenlet_start(&g, "test", park_once, &other, NULL);
+    joined = greenlet_id(g);
+    join_timeout = HUB_FOREVER;
+    greenlet_start(&joiner, "joiner", join_it, &r, NULL);
+    hub_kill(greenlet_id(joiner));
+    assert_false(greenlet_resume(g, HUB_OK));
+    greenlet_start(&reused, "next", park_once, &next, NULL);
+    assert_ptr_equal(reused, g);
+    joined = greenlet_id(reused);
+    greenlet_start(NULL, "its joiner", join_it, &s, NULL);
+    greenlet_wake(reused, HUB_OK);
+    run_all();
+    assert_int_equal(r.statuses[0], HUB_ECANCELED);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.statuses[0], HUB_OK);
+}
+
 static void join_self(void *arg)
 {
     record *r = arg;
@@ -622,6 +645,7 @@ int main(void)
         TEST(killing_one_that_ended_finds_nothing),
         TEST(a_join_returns_when_the_other_ended),
         TEST(a_join_times_out),
+        TEST(a_killed_joiner_does_not_disturb_the_next_life_of_a_stack),
         TEST(joining_oneself_is_refused),
         TEST(an_id_never_names_the_next_greenlet_on_its_stack),
         TEST(ids_stay_unique_when_stacks_lost_their_pages),
