@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a message costs in system calls: the worker is watched by strace while clients talk to it."""
+
+import re
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from client import TEXT, WebSocket, frame
+from conftest import shared_server
+from hubbub import wait_for
+
+RECEIVE = {"read", "readv", "recvfrom", "recvmsg"}
+SEND = {"write", "writev", "sendto", "sendmsg", "sendfile"}
+WAIT = {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
+
+
+def tracing_allowed():
+    if not shutil.which("strace"):
+        return False
+    return subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+
+
+pytestmark = [pytest.mark.plain, pytest.mark.skipif(not tracing_allowed(), reason="strace is not there or not permitted")]
+
+server = shared_server("contract.so", workers=1)
+
+
+@contextmanager
+def traced(server, tmp_path):
+    """Counts the calls of the worker: on sockets (RECEIVE, SEND) and to wait (WAIT)."""
+    pid = server.pids()[0]
+    path = tmp_path / "trace"
+    strace = subprocess.Popen(["strace", "-qq", "-yy", "-o", path, "-p", str(pid)], stderr=subprocess.DEVNULL)
+    tracer = lambda: int(re.search(r"TracerPid:\s*(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
+    wait_for(lambda: tracer() == strace.pid, "strace is attached")
+    counts = Counter()
+    try:
+        yield counts
+    finally:
+        strace.send_signal(signal.SIGINT)
+        strace.wait()
+        wait_for(lambda: tracer() == 0, "strace is gone")
+    for line in path.read_text(errors="replace").splitlines():
+        call = line.partition("(")[0]
+        socket = re.match(r"\w+\(\d+<TCP", line) or (call == "sendfile")
+        if call in RECEIVE and socket:
+            counts["receive"] += 1
+        elif call in SEND and socket:
+            counts["send"] += 1
+        elif call in WAIT:
+            counts["wait"] += 1
+        elif call == "epoll_ctl":
+            counts["control"] += 1
+
+
+def test_a_message_costs_one_wait_one_receive_and_one_send(server, tmp_path):
+    with WebSocket(server) as client:
+        client.send_text("warm")
+        client.receive_text()
+        with traced(server, tmp_path) as counts:
+            for number in range(200):
+                client.send_text(str(number))
+                assert client.receive_text() == str(number)
+    assert (counts["receive"], counts["send"], counts["control"]) == (200, 200, 0)
+    assert counts["wait"] <= 220  # the heartbeat's turns are among them
+
+
+def test_all_answers_to_one_read_leave_in_one_write(server, tmp_path):
+    with WebSocket(server) as client:
+        client.send_text("warm")
+        client.receive_text()
+        burst = b"".join(frame(TEXT, f"message {number}") for number in range(16))
+        with traced(server, tmp_path) as counts:
+            for _ in range(50):
+                client.send(burst)
+                for number in range(16):
+                    assert client.receive_text() == f"message {number}"
+    assert (counts["receive"], counts["send"]) == (50, 50)
+
+
+def test_idle_connections_cost_an_active_one_nothing(server, tmp_path):
+    idle = [WebSocket(server, "/events/idle") for _ in range(500)]
+    with WebSocket(server) as client:
+        client.send_text("warm")
+        client.receive_text()
+        with traced(server, tmp_path) as counts:
+            for number in range(100):
+                client.send_text(str(number))
+                assert client.receive_text() == str(number)
+    assert (counts["receive"], counts["send"], counts["control"]) == (100, 100, 0)
+    assert counts["wait"] <= 120
+    for one in idle:
+        one.close()
+
+
+def test_messages_published_within_a_turn_cost_each_client_one_write(server, tmp_path):
+    members = [WebSocket(server, "/events/turn") for _ in range(20)]
+    burst = b"".join(frame(TEXT, f"message {number}") for number in range(50))
+    with traced(server, tmp_path) as counts:
+        members[0].send(burst)
+        for member in members:
+            for number in range(50):
+                assert member.receive_text() == f"message {number}"
+    assert (counts["receive"], counts["send"]) == (1, 20)
+    for member in members:
+        member.close()
