@@ -237,9 +237,10 @@ static int print_result(const bench *in)
     double seconds = in->with.seconds;
     printf("processes %u, body %u bytes, %.0f records/s published, %.0f deliveries/s\n", in->with.processes,
            in->with.body, (double)sum.published / seconds, (double)sum.read / seconds);
-    printf("publish to taken by another process: p50 %.1f us, p90 %.1f us, p99 %.1f us, p99.9 %.1f us\n",
-           percentile_us(&sum, 0.5), percentile_us(&sum, 0.9), percentile_us(&sum, 0.99),
-           percentile_us(&sum, 0.999));
+    if (in->with.rate > 0) /* else it is only how long the ring is */
+        printf("publish to taken by another process: p50 %.1f us, p90 %.1f us, p99 %.1f us, p99.9 %.1f us\n",
+               percentile_us(&sum, 0.5), percentile_us(&sum, 0.9), percentile_us(&sum, 0.99),
+               percentile_us(&sum, 0.999));
     printf("lost %llu, twice %llu, gaps %llu, sleeps %llu, cpu %.0f ns a delivery\n",
            (unsigned long long)sum.lost, (unsigned long long)sum.twice, (unsigned long long)sum.gaps,
            (unsigned long long)sum.sleeps, sum.read ? (double)sum.cpu_ns / (double)sum.read : 0);

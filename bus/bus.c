@@ -72,8 +72,10 @@ void bus_close(bus *self)
     if (is_ours(self)) {
         atomic_store(&self->log.self->asleep, ROW_AWAKE);
         atomic_store(&self->log.self->cursor, 0);
+        interest_close(&self->interest);
+    } else { /* swept: the bits, if there are any, are a successor's */
+        interest_forget(&self->interest);
     }
-    interest_close(&self->interest);
     free(self);
 }
 

@@ -39,6 +39,11 @@ void interest_close(interest *self)
         if (self->counts[bucket] != 0)
             atomic_fetch_and(word_of(self->masks, bucket, self->row), ~bit_of(self->row));
     }
+    interest_forget(self);
+}
+
+void interest_forget(interest *self)
+{
     free(self->counts);
     self->counts = NULL;
 }

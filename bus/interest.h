@@ -23,9 +23,10 @@ typedef struct interest_mask {
     uint64_t words[REGION_MASK_WORDS];
 } interest_mask;
 
-/* Errors: HUB_ENOMEM. interest_close takes all bits of this process back. */
+/* Errors: HUB_ENOMEM. interest_close takes all bits of this process back, interest_forget leaves them. */
 hub_status interest_open(interest *interest, const region *region, unsigned row);
 void interest_close(interest *interest);
+void interest_forget(interest *interest);
 
 /* Calls nest; hashes of one bucket share its count. A drop without an add is ignored. */
 void interest_add(interest *interest, uint64_t room_hash);

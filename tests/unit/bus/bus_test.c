@@ -195,6 +195,23 @@ static void a_swept_incarnation_cannot_publish(void **state)
     host_expect_outcome(b, BUS_NOTHING);
 }
 
+static void closing_after_a_sweep_takes_nothing_from_the_successor(void **state)
+{
+    (void)state;
+    uint64_t rings, hash = bus_room_hash(a, hub_text("/"), hub_text("lobby"));
+    bus_interest_add(a, hash);
+    region_sweep_row(&shared, row_a);
+    assert_int_equal(host_row(&shared), row_a);
+    bus *successor = host_join(&shared, row_a);
+    bus_interest_add(successor, hash);
+    bus_close(a);
+    a = successor;
+    assert_false(bus_doze(a));
+    assert_int_equal(host_say(b, "x"), HUB_OK);
+    assert_int_equal(read(bus_doorbell(a), &rings, sizeof rings), sizeof rings);
+    host_expect(a, "x");
+}
+
 static void a_closed_reader_holds_nothing_up(void **state)
 {
     (void)state;
@@ -432,6 +449,7 @@ int main(void)
         BUS_TEST(wrong_messages_are_refused_and_leave_nothing_in_the_log),
         BUS_TEST(opening_needs_a_row_that_boots_or_is_ready_and_reads_nothing),
         BUS_TEST(a_swept_incarnation_cannot_publish),
+        BUS_TEST(closing_after_a_sweep_takes_nothing_from_the_successor),
         BUS_TEST(a_closed_reader_holds_nothing_up),
         BUS_TEST(a_full_ring_asks_to_wait_and_names_the_laggard),
         BUS_TEST(a_full_ring_evicts_the_laggard),
