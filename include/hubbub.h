@@ -293,8 +293,8 @@ hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body);
 
 /*
  * Starts the closing handshake (RFC 6455, section 7.1.2) with a code and at most 123 bytes of reason. What
- * was queued before still goes out. Does not wait for the peer's answer. Errors: HUB_EINVAL (a code that must
- * not be sent: below 1000, 1004-1006, 1015, above 4999, or a reason that is too long), HUB_ECLOSED (closing
+ * was queued before still goes out. Does not wait for the peer's answer. Errors: HUB_EINVAL (a code outside
+ * 1000-1003, 1007-1014 and 3000-4999, or a reason that is too long), HUB_ECLOSED (closing
  * or closed already).
  */
 hub_status hub_ws_close(hub_ws *ws, uint16_t code, const char *reason);
