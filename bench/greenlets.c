@@ -159,25 +159,26 @@ int main(int argc, char **argv)
 
     printf("stacks of %d KB, %s\n", STACK_SIZE >> 10, stack_guard_name());
     print_row("start from the pool, run, end", measure(start_and_end, NULL, STARTS), "ns");
-    if (!measure_turns())
-        return 1;
+    bool turned = measure_turns();
 
     double resident = proc_bytes("/proc/self/smaps_rollup", "Rss:");
     double tables = proc_bytes("/proc/self/status", "VmPTE:");
     uint64_t begin = clock_monotonic_ns();
-    if (!start_parked(&all, parked))
-        return 1;
+    bool started = turned && start_parked(&all, parked);
     double took = (double)(clock_monotonic_ns() - begin);
     double count = (double)parked;
-    printf("%zu parked:\n", parked);
-    print_row("  first start of each, with its page and guard", took / count, "ns");
-    print_row("  memory of each", (proc_bytes("/proc/self/smaps_rollup", "Rss:") - resident) / count,
-              "bytes");
-    print_row("  page tables of each", (proc_bytes("/proc/self/status", "VmPTE:") - tables) / count, "bytes");
-    measure_switches(&all);
-    for (size_t i = 0; i < parked; i++)
+    if (started) {
+        printf("%zu parked:\n", parked);
+        print_row("  first start of each, with its page and guard", took / count, "ns");
+        print_row("  memory of each", (proc_bytes("/proc/self/smaps_rollup", "Rss:") - resident) / count,
+                  "bytes");
+        print_row("  page tables of each", (proc_bytes("/proc/self/status", "VmPTE:") - tables) / count,
+                  "bytes");
+        measure_switches(&all);
+    }
+    for (size_t i = 0; i < all.count; i++)
         greenlet_resume(all.greenlets[i], HUB_ECANCELED);
     free(all.greenlets);
     loop_close();
-    return 0;
+    return started ? 0 : 1;
 }

@@ -36,7 +36,7 @@ __attribute__((no_sanitize("address"))) static void print_frames(FILE *out, cons
     uintptr_t low = (uintptr_t)g->low, high = (uintptr_t)g - 2 * sizeof(uintptr_t);
     for (unsigned number = 0; number < FRAMES_MAX && pc != 0; number++) {
         print_frame(out, number, pc);
-        if (frame < low || frame > high || frame % sizeof(uintptr_t) != 0)
+        if (frame == 0 || frame < low || frame > high || frame % sizeof(uintptr_t) != 0)
             break;
         const uintptr_t *words = (const uintptr_t *)frame;
         uintptr_t caller = words[0];

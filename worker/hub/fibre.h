@@ -39,6 +39,7 @@ static inline void fibre_leave(void **keep, const void *low, size_t size)
 
 /* Just after a switch, on the stack arrived at: `kept` is what fibre_leave kept there (NULL the first time).
  * The bounds of the stack that was left are stored when the pointers are not NULL. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static inline void fibre_arrive(void *kept, const void **low, size_t *size)
 {
 #if FIBRE_ASAN

@@ -58,16 +58,21 @@ struct ev_loop *loop_ev(void);
 /* Adds a step behind those of its phase. Errors: HUB_EFULL (8 a phase). `name` appears in dumps. */
 hub_status loop_add_step(loop_phase phase, const char *name, loop_step step, void *arg);
 
-/* Turns until loop_stop. Errors: HUB_ESTATE (called from a greenlet or from within itself). */
+/* Turns until loop_stop. Errors: HUB_ESTATE (called from a greenlet or from within itself, or no loop). */
 hub_status loop_run(void);
+
+/*
+ * Ends loop_run just before its next poll: whatever was done until then has gone through the steps before it.
+ * Without a run in progress, the next one ends there. Hub context or greenlet.
+ */
 void loop_stop(void);
 
 /* Turns so far. Another thread or process may read it through the word that loop_publish_turns names. */
 uint64_t loop_turns(void);
 void loop_publish_turns(_Atomic uint64_t *word); /* stored each turn; NULL stops it */
 
-/* The time at which this turn's poll returned, in seconds of libev's monotonic-enough clock; no system call.
- */
+/* The time at which this turn's poll returned, in seconds of the monotonic clock (the one of
+ * clock_monotonic_ns); no system call. */
 double loop_now(void);
 
 #endif

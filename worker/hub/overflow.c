@@ -31,7 +31,10 @@ static void put_text(text_line *line, const char *text)
 {
     for (; *text && line->length < sizeof(line->text); text++) {
         unsigned char byte = (unsigned char)*text;
-        line->text[line->length++] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;
+        char shown = *text;
+        if (byte < ' ' || byte == 0x7f)
+            shown = '?';
+        line->text[line->length++] = shown;
     }
 }
 

@@ -466,19 +466,19 @@ static void an_id_never_names_the_next_greenlet_on_its_stack(void **state)
 static void ids_stay_unique_when_stacks_lost_their_pages(void **state)
 {
     (void)state;
-    enum { MANY = 3000 }; /* more than the pool keeps warm */
-    hub_greenlet *ids = calloc(2 * MANY, sizeof(*ids));
+    const size_t many = 3000; /* more than the pool keeps warm */
+    hub_greenlet *ids = calloc(2 * many, sizeof(*ids));
     assert_non_null(ids);
-    for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < MANY; i++)
-            ids[round * MANY + i] = spawn(nothing, NULL);
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < many; i++)
+            ids[round * many + i] = spawn(nothing, NULL);
         run_all();
     }
-    for (int i = 0; i < 2 * MANY; i++)
+    for (size_t i = 0; i < 2 * many; i++)
         assert_null(greenlet_find(ids[i]));
-    for (int i = 0; i < MANY; i++) /* the lists run over the same stacks, in whatever order */
-        for (int j = 0; j < MANY; j += 97)
-            assert_true(ids[i] != ids[MANY + j]);
+    for (size_t i = 0; i < many; i++) /* the lists run over the same stacks, in whatever order */
+        for (size_t j = 0; j < many; j += 97)
+            assert_true(ids[i] != ids[many + j]);
     free(ids);
 }
 
