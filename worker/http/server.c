@@ -340,7 +340,7 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
         connection_time(c, -1);
         last = dispatch(c, http);
         if (last == PARKED && !owned) {
-            http->block = input_hold(length);
+            http->block = input_hold(data + length);
         } else if (last == PARKED) {
             keep(c, data + used, length - used);
             used = length;

@@ -10,7 +10,6 @@ struct input_block {
 };
 
 static input_block *current;
-static size_t read_at; /* offset in the current block of the newest read */
 
 void *input_room(size_t *room)
 {
@@ -32,17 +31,16 @@ void *input_room(size_t *room)
         current->used = 0;
     }
     *room = INPUT_READ_MIN;
-    read_at = current->used;
-    return current->bytes + read_at;
+    return current->bytes + current->used;
 }
 
-input_block *input_hold(size_t length)
+input_block *input_hold(const void *end)
 {
-    /* Counted from where the read went, so that a second holder of the same read pins no more than the first.
-     */
-    size_t end = read_at + ((length + 63) & ~(size_t)63);
-    if (end > current->used)
-        current->used = end < INPUT_BLOCK ? end : INPUT_BLOCK;
+    /* The next read begins on a cache line of its own. */
+    size_t used = (size_t)((const unsigned char *)end - current->bytes);
+    used = (used + 63) & ~(size_t)63;
+    if (used > current->used) /* another holder of the same read may hold more */
+        current->used = used < INPUT_BLOCK ? used : INPUT_BLOCK;
     current->references++;
     return current;
 }

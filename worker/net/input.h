@@ -20,10 +20,10 @@ enum { INPUT_BLOCK = 256 * 1024, INPUT_READ_MIN = 64 * 1024 };
 void *input_room(size_t *room);
 
 /*
- * Holds the bytes that were read last, `length` of them from input_room's address on: they stay until
- * input_drop. Several holders of one read may each hold it.
+ * Holds the bytes that were read last, from input_room's address up to `end`: they stay until input_drop.
+ * Several holders of one read may each hold it.
  */
-input_block *input_hold(size_t length);
+input_block *input_hold(const void *end);
 void input_drop(input_block *block); /* NULL is fine */
 
 /* Frees the current block; at the end of a worker. */

@@ -2,7 +2,8 @@
 /*
  * One timer wheel for the time-outs of all connections of a worker: arming, moving and cancelling cost the
  * same however many there are, and a turn of the hub costs nothing for those that are not due. Resolution is
- * a tick of 1/8 s; a timer fires within one tick after its time, never before.
+ * a tick of 1/8 s; a timer fires within two ticks after its time, counted from this turn's poll, never
+ * before.
  *
  * Hub context or greenlets; single thread.
  */

@@ -325,7 +325,7 @@ static void start_handler(hub_ws *ws)
  * The message lies in `current` and is lent for as long as the handler does not park. When it did, and still
  * has it, the bytes stay where they are: the read buffer is held, or the parser's memory taken over.
  */
-static void lend(hub_ws *ws, const message_event *event, size_t read_length)
+static void lend(hub_ws *ws, const message_event *event)
 {
     ws->current = (hub_message){event->type, event->bytes};
     ws->lent = true;
@@ -340,7 +340,7 @@ static void lend(hub_ws *ws, const message_event *event, size_t read_length)
     if (!ws->greenlet)
         release_current(ws); /* the handler could not be started */
     else if (event->borrowed)
-        ws->current_block = input_hold(read_length);
+        ws->current_block = input_hold((const unsigned char *)event->bytes.data + event->bytes.length);
     else
         ws->current_memory = message_take(&ws->parser);
 }
@@ -370,7 +370,7 @@ hub_status hub_ws_recv(hub_ws *ws, hub_message *message, double timeout)
 
 /* ---- receiving ---- */
 
-static void on_message(hub_ws *ws, const message_event *event, size_t read_length)
+static void on_message(hub_ws *ws, const message_event *event)
 {
     count(&connections_row()->messages_in);
     if (ws->close_sent)
@@ -378,7 +378,7 @@ static void on_message(hub_ws *ws, const message_event *event, size_t read_lengt
     /* A loop whose wait has just timed out is not parked any more, though it has not run yet. */
     bool free_to_run = ws->route->handler ? ws->receiving && greenlet_is_parked(ws->greenlet) : !ws->greenlet;
     if (free_to_run && !ws->queue)
-        lend(ws, event, read_length);
+        lend(ws, event);
     else if (!queue_push(ws, event->type, event->bytes))
         fail(ws, CLOSE_INTERNAL, hub_text("no memory"));
 }
@@ -393,13 +393,13 @@ static void on_close_frame(hub_ws *ws, const message_event *event)
 }
 
 /* One event of the parser. False: the connection takes no more. */
-static bool on_event(hub_ws *ws, const message_event *event, size_t read_length)
+static bool on_event(hub_ws *ws, const message_event *event)
 {
     switch (event->kind) {
     case MESSAGE_MORE:
         return false;
     case MESSAGE_DATA:
-        on_message(ws, event, read_length);
+        on_message(ws, event);
         break;
     case MESSAGE_PING:
         if (!ws->close_sent)
@@ -424,12 +424,12 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
     size_t size;
     if (ws->parser.assembly && data == message_room(&ws->parser, &size)) {
         message_event event = message_filled(&ws->parser, length);
-        on_event(ws, &event, length);
+        on_event(ws, &event);
         return;
     }
     for (size_t used = 0, consumed = 0;; used += consumed) {
         message_event event = message_next(&ws->parser, data + used, length - used, &consumed);
-        if (!on_event(ws, &event, length))
+        if (!on_event(ws, &event))
             break;
     }
 }
