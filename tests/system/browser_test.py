@@ -7,18 +7,28 @@ The chat in a real browser. With HUBBUB_SCREENSHOT=FILE the last look at two tab
 import os
 import shutil
 import signal
+import socket
+import subprocess
 
 import pytest
 
-from hubbub import PATIENCE, Server, wait_for
+from hubbub import PATIENCE, Server, free_port, wait_for
 
 pytestmark = [pytest.mark.plain, pytest.mark.limit(120)]
 
 selenium = pytest.importorskip("selenium", reason="python3-selenium is not installed")
 from selenium import webdriver  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.remote.remote_connection import RemoteConnection  # noqa: E402
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +44,18 @@ def browser(tmp_path_factory):
                      f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(service=Service(driver), options=options)
-    yield browser
-    browser.quit()
+
+    # By address: a minimal system resolves no name, and a proxy of the environment is not for this.
+    port = free_port()
+    service = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for(lambda: listens(port), "chromedriver listens")
+        browser = webdriver.Remote(RemoteConnection(f"http://127.0.0.1:{port}", ignore_proxy=True), options=options)
+        yield browser
+        browser.quit()
+    finally:
+        service.terminate()
+        service.wait()
 
 
 class Tab:
