@@ -385,8 +385,11 @@ hub_status hub_spawn(hub_greenlet *id, const char *name, hub_greenlet_main run, 
 hub_greenlet hub_current(void); /* 0 outside a greenlet */
 void hub_yield(void);           /* parks until every other ready greenlet has run; nothing outside one */
 
-/* Parks for so long. HUB_OK after it, or HUB_ECANCELED; HUB_ESTATE outside a greenlet (the same for all
- * waits). */
+/*
+ * Parks for so long. HUB_OK after it, or HUB_ECANCELED. Outside a greenlet, in setup say, nothing can park: a
+ * wait that would have to answers HUB_ESTATE, and one that need not does its work. The same for all waits
+ * below.
+ */
 hub_status hub_sleep(double seconds);
 
 /* Parks until the greenlet has ended; at once when it has. HUB_ETIMEDOUT, HUB_ECANCELED, HUB_EINVAL (joins

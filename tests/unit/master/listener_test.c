@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
@@ -181,6 +182,10 @@ static void a_name_is_resolved(void **state)
 {
     (void)state;
     listener_set set = {.count = 0};
+    struct addrinfo *found;
+    if (getaddrinfo("localhost", NULL, NULL, &found) != 0)
+        skip(); /* a root without /etc/hosts knows no names */
+    freeaddrinfo(found);
     assert_int_equal(listener_open(&set, "localhost:0", 16, NULL), HUB_OK);
     assert_true(set.count >= 1);
     listener_close_all(&set);
