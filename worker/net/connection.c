@@ -177,6 +177,7 @@ static void flush(connection *c)
         }
         count(&net.counters->bytes_out, (uint64_t)sent);
         output_advance(&c->out, (size_t)sent);
+        c->wrote = true;
         shortened(c);
         if ((size_t)sent < wanted) {
             set_want_write(c, true);
@@ -416,6 +417,7 @@ void connection_become(connection *c, const protocol *above, const connection_li
     c->protocol = above;
     c->limits = limits;
     c->state = state;
+    c->wrote = false;
 }
 
 void connection_finish(connection *c)

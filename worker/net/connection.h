@@ -65,6 +65,7 @@ struct connection {
     uint32_t over_since;        /* wheel tick when the queue went over soft; 0: it is not */
     bool dirty : 1, kicked : 1, closed : 1, finishing : 1, lingering : 1;
     bool want_write : 1, paused_output : 1, paused_protocol : 1;
+    bool wrote : 1; /* something was sent since the protocol was set */
 };
 
 /* Opens this floor in a worker whose counters stand in `counters`. connections_close frees all that is left.

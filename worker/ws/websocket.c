@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 enum {
+    RETRY_KIND = 1,        /* of wheel timers; connections have 0 */
     QUEUE_MIN = 64 * 1024, /* bytes of messages that may wait for a parked handler, at least */
     BATCH = 64,            /* messages taken from the queue before others get their turn */
 };
@@ -54,13 +55,22 @@ struct hub_ws {
     bool draining : 1;
     bool opened : 1;    /* the open handler was called, so the close handler will be */
     bool close_due : 1; /* the close handler is still to be called */
+    bool slow : 1;      /* the timer looks at how long its queue has been over the soft limit */
     char *close_reason;
+    hub_ws *next_waiting;              /* for a greenlet for the close handler */
     _Alignas(16) unsigned char data[]; /* the application's */
 };
 
 static const ws_server *server;
 static const protocol ws_protocol;
 static const session_kind ws_session;
+
+/* Clients that are gone and whose close handlers wait for a greenlet. */
+static struct {
+    hub_ws *first;
+    wheel_timer retry;
+} waiting_closes = {.retry.kind = RETRY_KIND};
+static const double retry_seconds = 0.25;
 
 static void count(_Atomic uint64_t *word)
 {
@@ -153,6 +163,18 @@ static void fail(hub_ws *ws, uint16_t code, hub_bytes reason)
     end_receiving(ws);
 }
 
+/* How long the queue may stay over its soft limit must not wait for the time of a ping. Under policy skip
+ * there is nothing to do then. */
+static void time_queue(hub_ws *ws)
+{
+    connection *c = ws->connection;
+    if (!c->over_since || ws->slow || ws->close_sent || ws->draining ||
+        ws->route->limits.policy == HUB_POLICY_SKIP)
+        return;
+    ws->slow = true;
+    connection_time(c, ws->route->limits.time);
+}
+
 hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
 {
     unsigned char header[FRAME_HEADER_MAX];
@@ -162,8 +184,10 @@ hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
         if (!c || ws->close_sent)
             return HUB_ECLOSED;
         hub_status status = connection_send(c, hub_bytes_of(header, length), body);
-        if (status == HUB_OK)
+        if (status == HUB_OK) {
             count(&connections_row()->messages_out);
+            time_queue(ws);
+        }
         if (status != HUB_EAGAIN)
             return status;
         status = connection_wait_writable(c, HUB_FOREVER);
@@ -191,8 +215,10 @@ static void deliver(session *s, const delivery *what)
     hub_ws *ws = (hub_ws *)s;
     if (what->record->message.kind != RECORD_WS_FRAME || ws->close_sent || !ws->connection)
         return;
-    if (connection_send_shared(ws->connection, what->body) == HUB_OK)
-        count(&connections_row()->messages_out);
+    if (connection_send_shared(ws->connection, what->body) != HUB_OK)
+        return;
+    count(&connections_row()->messages_out);
+    time_queue(ws);
 }
 
 /* ---- the queue of messages for a parked handler ---- */
@@ -224,8 +250,8 @@ static bool queue_push(hub_ws *ws, hub_type type, hub_bytes body)
     return true;
 }
 
-/* The oldest becomes `current`. */
-static void queue_pop(hub_ws *ws)
+/* Takes out the oldest. */
+static waiting *queue_take(hub_ws *ws)
 {
     waiting *oldest = ws->queue->next;
     if (oldest == ws->queue)
@@ -235,6 +261,20 @@ static void queue_pop(hub_ws *ws)
     ws->queued -= sizeof *oldest + oldest->length;
     if (ws->connection && ws->queued <= queue_limit(ws) / 2)
         connection_pause(ws->connection, false);
+    return oldest;
+}
+
+/* Nobody will want what waits; the client is read on, up to its close frame. */
+static void queue_drop(hub_ws *ws)
+{
+    while (ws->queue)
+        free(queue_take(ws));
+}
+
+/* The oldest becomes `current`. */
+static void queue_pop(hub_ws *ws)
+{
+    waiting *oldest = queue_take(ws);
     ws->current = (hub_message){oldest->type, hub_bytes_of(oldest->bytes, oldest->length)};
     ws->current_memory = oldest;
     ws->lent = true;
@@ -250,8 +290,10 @@ static void handler_done(hub_ws *ws)
         ws_free(ws);
 }
 
+/* The handler wants no more of this client. */
 static void close_after(hub_ws *ws, hub_status status)
 {
+    queue_drop(ws);
     if (status != HUB_OK && status != HUB_ECLOSED)
         log_error("%s: handler failed: %s", ws->route->name, hub_status_text(status));
     bool failed = status != HUB_OK && status != HUB_ECLOSED;
@@ -309,16 +351,44 @@ static void events_main(void *arg)
 }
 
 /* Starts the greenlet of a client's handlers; it runs at once, in hub context. */
-static void start_handler(hub_ws *ws)
+static hub_status try_handler(hub_ws *ws)
 {
     hub_status status;
     greenlet_start(NULL, ws->route->name, ws->route->handler ? loop_main : events_main, ws, &status);
+    return status;
+}
+
+/* The same for a client that is there: it is sent away when there is no greenlet. */
+static void start_handler(hub_ws *ws)
+{
+    hub_status status = try_handler(ws);
     if (status == HUB_OK)
         return;
     log_warning("%s: no greenlet for a client: %s; see --max-greenlets", ws->route->name,
                 hub_status_text(status));
-    if (ws->connection)
-        fail(ws, CLOSE_TRY_LATER, hub_text("the server is busy"));
+    fail(ws, CLOSE_TRY_LATER, hub_text("the server is busy"));
+}
+
+/* The last handlers of a client that is gone; they must run, however long it takes to get a greenlet. */
+static void start_last_handlers(hub_ws *ws)
+{
+    if (try_handler(ws) == HUB_OK)
+        return;
+    ws->next_waiting = waiting_closes.first;
+    waiting_closes.first = ws;
+    wheel_arm(&waiting_closes.retry, retry_seconds);
+}
+
+static void on_retry(wheel_timer *timer)
+{
+    (void)timer;
+    hub_ws *list = waiting_closes.first;
+    waiting_closes.first = NULL;
+    while (list) {
+        hub_ws *ws = list;
+        list = ws->next_waiting;
+        start_last_handlers(ws);
+    }
 }
 
 /*
@@ -448,35 +518,58 @@ static void on_end(connection *c)
 static void on_overflow(connection *c)
 {
     hub_ws *ws = c->state;
-    output_cut(&c->out); /* what it does not read would only delay the close frame */
+    if (c->wrote)            /* else the answer to its handshake waits among it */
+        output_cut(&c->out); /* what it does not read would only delay the close frame */
     fail(ws, CLOSE_TRY_LATER, hub_text("the client reads too slowly"));
 }
 
 /* ---- time ---- */
 
-static void on_timer(connection *c)
+/* The queue's limit of time. */
+static void on_slow(hub_ws *ws)
 {
-    hub_ws *ws = c->state;
-    double silent = wheel_since(c->last_seen);
-    if (ws->close_sent) {
-        connection_close(c); /* the peer did not answer our close frame */
-    } else if (ws->draining) {
-        send_close(ws, CLOSE_GOING_AWAY, hub_text("the server is restarting"));
-        end_receiving(ws);
-    } else if (c->paused_output || c->paused_protocol) {
-        /* It is not read, so its silence says nothing; how long it may stay over its queue's limit does. */
-        if (c->over_since && wheel_since(c->over_since) > ws->route->limits.time)
-            on_overflow(c);
-        else
-            connection_time(c, ws->route->limits.time);
-    } else if (silent < server->ping_interval) {
-        connection_time(c, server->ping_interval - silent);
+    connection *c = ws->connection;
+    double over = wheel_since(c->over_since), limit = ws->route->limits.time;
+    if (over <= limit) {
+        connection_time(c, limit - over);
+        return;
+    }
+    count(&connections_row()->closed_slow);
+    on_overflow(c);
+}
+
+static void on_silence(hub_ws *ws)
+{
+    connection *c = ws->connection;
+    double silent = wheel_since(c->last_seen), interval = server->ping_interval;
+    if (interval <= 0)
+        return;
+    if (c->paused_output || c->paused_protocol) {
+        connection_time(c, interval); /* it is not read, so its silence says nothing */
+    } else if (silent < interval) {
+        connection_time(c, interval - silent);
     } else if (ws->pinged) {
         connection_close(c);
     } else {
         ws->pinged = true;
         send_control_frame(ws, FRAME_PING, hub_text(NULL));
         connection_time(c, server->ping_timeout);
+    }
+}
+
+static void on_timer(connection *c)
+{
+    hub_ws *ws = c->state;
+    ws->slow = c->over_since && ws->route->limits.policy != HUB_POLICY_SKIP;
+    if (ws->close_sent) {
+        connection_close(c); /* the peer did not answer our close frame */
+    } else if (ws->draining) {
+        send_close(ws, CLOSE_GOING_AWAY, hub_text("the server is restarting"));
+        end_receiving(ws);
+    } else if (ws->slow) {
+        on_slow(ws);
+    } else {
+        on_silence(ws);
     }
 }
 
@@ -501,7 +594,7 @@ static void on_gone(connection *c)
     if (ws->greenlet)
         return; /* its handler frees it */
     if (ws->close_due || ws->queue)
-        start_handler(ws);
+        start_last_handlers(ws);
     else
         ws_free(ws);
 }
@@ -524,6 +617,7 @@ static const session_kind ws_session = {.name = "websocket", .deliver = deliver}
 void ws_open(const ws_server *opened)
 {
     server = opened;
+    wheel_handle(RETRY_KIND, on_retry);
 }
 
 static hub_ws *ws_new(const hub_http *http, const ws_route *to, hub_bytes subprotocol)

@@ -115,10 +115,10 @@ static inline bool world_until(bool (*done)(void *arg), void *arg)
     return !world.late;
 }
 
-/* So many turns that do not sleep. */
+/* So many turns, each with a poll that does not sleep. */
 static inline void world_turn(unsigned turns)
 {
-    world.turns_left = turns;
+    world.turns_left = turns + 1;
     loop_run();
 }
 
