@@ -16,6 +16,7 @@ class Scenario:
     words: list = field(default_factory=list)  # further options of the load generator
     seconds: float = 5
     quick_seconds: float = 1
+    repeats: int = 1  # so many short rounds instead of one, where a ratio must be good to some percent
     workers: int = 1
     kind: str = "load"  # load; calls: count system calls; program: a program of its own
 
@@ -40,8 +41,12 @@ ALL = [
         {"hubbub": "/echo", "bare": "/echo"}, ["--connections", "500", "--interval", "0.5"],
         seconds=10, quick_seconds=3,
     ),
-    Scenario("fanout-1000", "fan-out to 1,000, a delivery", "fanout", ROOM, ["--connections", "1000"]),
-    Scenario("fanout-5000", "fan-out to 5,000, a delivery", "fanout", ROOM, ["--connections", "5000"]),
+    Scenario(
+        "fanout-1000", "fan-out to 1,000, a delivery", "fanout", ROOM, ["--connections", "1000"], seconds=2, repeats=3,
+    ),
+    Scenario(
+        "fanout-5000", "fan-out to 5,000, a delivery", "fanout", ROOM, ["--connections", "5000"], seconds=2, repeats=3,
+    ),
     Scenario(
         "burst", "50 messages in a turn to 1,000, a delivery", "fanout", {"hubbub": "/burst/bench/50"},
         ["--connections", "1000", "--burst", "50"], seconds=3,
@@ -58,7 +63,7 @@ ALL = [
     ),
     Scenario(
         "burst-calls", "system calls of 50 messages in a turn to 200", "fanout", {"hubbub": "/burst/bench/50"},
-        ["--connections", "200", "--burst", "50", "--count", "200000", "--seconds", "60", "--warmup", "0.2"],
+        ["--connections", "200", "--burst", "50", "--count", "2000000", "--seconds", "60", "--warmup", "0.2"],
         kind="calls",
     ),
     Scenario(

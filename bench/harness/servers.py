@@ -61,7 +61,8 @@ class Machine:
         self.raise_descriptors()
         if not os.access(self.program("bench/load"), os.X_OK):
             raise SystemExit(
-                f"bench/run: {self.program('bench/load')} is missing; build first: cmake -B build && cmake --build build"
+                f"bench/run: {self.program('bench/load')} is missing; "
+                "build first: cmake -B build && cmake --build build"
             )
 
     @staticmethod
