@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 static const double heartbeat_seconds = 0.25;
+static const double send_timeout = 30.0;
 static const double drain_share =
     0.8; /* of the graceful time, for closing clients; the rest is for their answers */
 
@@ -248,6 +249,7 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .keep_alive = settings->keep_alive,
         .header_timeout = settings->header_timeout,
         .body_timeout = settings->body_timeout,
+        .send_timeout = send_timeout,
         .upgrade = ws_upgrade,
     };
     worker.ws = (ws_server){

@@ -10,14 +10,13 @@
 
 /* Bytes that may come behind a request while its handler runs, before the client is not read on. */
 enum { BEHIND_MAX = 64 * 1024 };
-static const double stalled_answer = 30.0; /* an answer of which nothing was taken for so long */
 
 /* What HTTP keeps of a connection besides the request in progress. */
 typedef struct http_state {
     hub_http *exchange; /* a request whose body comes, or whose handler runs */
     buffer input;       /* bytes of a head that is not whole, or behind the request in progress */
     size_t scanned;     /* of these, by http_head_end */
-    size_t untaken;     /* bytes of the answer that waited at the last look */
+    size_t untaken;     /* of the answers that wait, at the last look */
     bool reading_body;  /* of the exchange */
     bool partial;       /* the time for a head is running */
     bool ended;         /* the peer will send no more */
@@ -32,13 +31,36 @@ typedef enum outcome { ANSWERED, PARKED, UPGRADED } outcome;
 
 /* ---- ends of requests and connections ---- */
 
+/* How much of the answers that wait is still to be taken; it changes with every byte that is. */
+static size_t untaken(const connection *c)
+{
+    const chunk *file = output_front_file(&c->out);
+    return c->out.bytes + (file ? file->length : 0);
+}
+
+/* Watches that the client takes what waits. */
+static void await_taking(connection *c)
+{
+    http_state *h = c->state;
+    h->untaken = untaken(c);
+    connection_time(c, server->send_timeout);
+}
+
+/* The connection ends with what is queued. */
+static void finish(connection *c)
+{
+    connection_finish(c);
+    if (!c->closed && !c->lingering)
+        await_taking(c);
+}
+
 /* Between requests: wait for the next one, or close. */
 static void be_idle(connection *c)
 {
     http_state *h = c->state;
     h->partial = false;
     if (h->ended || h->draining)
-        connection_finish(c);
+        finish(c);
     else
         connection_time(c, server->keep_alive);
 }
@@ -55,7 +77,7 @@ static void end_exchange(hub_http *http)
     h->exchange = NULL;
     h->reading_body = false;
     if (close)
-        connection_finish(c);
+        finish(c);
     else if (parked)
         connection_kick(c);
 }
@@ -76,8 +98,9 @@ static void refuse(connection *c, http_error problem)
     if (h->exchange) {
         exchange_free(h->exchange);
         h->exchange = NULL;
+        h->reading_body = false;
     }
-    connection_finish(c);
+    finish(c);
 }
 
 static void answer_timeout(connection *c)
@@ -86,7 +109,7 @@ static void answer_timeout(connection *c)
     connection_write(c, http_answer_head(408, hub_bytes_of(NULL, 0), "text/plain; charset=utf-8",
                                          sizeof text - 1, "close"));
     connection_write(c, hub_text(text));
-    connection_finish(c);
+    finish(c);
 }
 
 /* ---- one request ---- */
@@ -311,7 +334,7 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
             }
             if (c->paused_output) { /* it does not take its answers: on_kick goes on when it has */
                 keep(c, data + used, length - used);
-                connection_time(c, stalled_answer);
+                await_taking(c);
                 break;
             }
             head_length = http_head_end((char *)data + used, length - used, &h->scanned);
@@ -395,10 +418,10 @@ static void on_end(connection *c)
 {
     http_state *h = c->state;
     h->ended = true;
-    if (h->exchange && !h->reading_body)
-        connection_pause(c, true); /* its answer still goes out */
+    if ((h->exchange && !h->reading_body) || c->kicked)
+        connection_pause(c, true); /* its answer still goes out, and requests that wait are answered */
     else if (c->out.first)
-        connection_finish(c);
+        finish(c);
     else
         connection_close(c);
 }
@@ -406,16 +429,14 @@ static void on_end(connection *c)
 static void on_timer(connection *c)
 {
     http_state *h = c->state;
-    if (h->exchange && !h->reading_body)
+    if (h->exchange && !h->reading_body && !c->finishing)
         return;
-    if (h->reading_body || h->partial) {
+    if ((h->reading_body || h->partial) && !c->finishing)
         answer_timeout(c);
-    } else if (c->out.first && h->untaken != c->out.bytes + c->out.sent) {
-        h->untaken = c->out.bytes + c->out.sent; /* slow, but it takes something */
-        connection_time(c, stalled_answer);
-    } else {
+    else if (c->out.first && h->untaken != untaken(c))
+        await_taking(c); /* slow, but it takes something */
+    else
         connection_close(c);
-    }
 }
 
 static void on_drain(connection *c)
@@ -425,7 +446,7 @@ static void on_drain(connection *c)
     if (h->exchange)
         h->exchange->close = true;
     else
-        connection_finish(c);
+        finish(c);
 }
 
 static void on_gone(connection *c)

@@ -13,6 +13,7 @@ typedef struct http_server {
     http_limits limits;
     connection_limits output;                        /* soft: a client that does not read is not read */
     double keep_alive, header_timeout, body_timeout; /* seconds */
+    double send_timeout; /* seconds in which a client must take something of an answer that waits */
     /*
      * Called in hub context for a request to a ROUTE_WS route that asks for an upgrade. It either refuses
      * (http_refuse) or takes the connection over (http_upgraded).

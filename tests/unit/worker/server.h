@@ -41,6 +41,7 @@ static inline void serve_open_with(unsigned max_greenlets)
         .keep_alive = 60,
         .header_timeout = 60,
         .body_timeout = 60,
+        .send_timeout = 60,
         .upgrade = serve_upgrade,
     };
     serving.ws = (ws_server){.router = serving.routes,
@@ -203,13 +204,13 @@ static inline bool ws_peek(client *c, ws_seen *seen)
 
 static inline bool ws_has_frame(void *arg)
 {
-    ws_seen seen;
+    ws_seen seen = {0};
     return ws_peek(arg, &seen) || ((client *)arg)->ended;
 }
 
 static inline void ws_expect(client *c, unsigned first, const void *data, size_t length)
 {
-    ws_seen seen;
+    ws_seen seen = {0};
     assert_true(world_until(ws_has_frame, c));
     if (!ws_peek(c, &seen))
         fail_msg("the connection ended before a frame");
@@ -227,7 +228,7 @@ static inline void ws_expect_text(client *c, const char *text)
 /* A close frame of that code; data frames before it are dropped when `skip`. */
 static inline void ws_expect_close(client *c, uint16_t code, bool skip)
 {
-    ws_seen seen;
+    ws_seen seen = {0};
     for (;;) {
         assert_true(world_until(ws_has_frame, c));
         if (!ws_peek(c, &seen))

@@ -1,0 +1,719 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../server.h"
+
+#include <sys/mman.h>
+
+static struct seen {
+    unsigned calls, done;
+    hub_status status;
+    bool flag, intact;
+    hub_event *gate;
+} seen;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    serve_open_with(0);
+    seen.gate = hub_event_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    hub_event_set(seen.gate);
+    int result = serve_close(state);
+    hub_event_free(seen.gate);
+    return result;
+}
+
+/* ---- handlers ---- */
+
+static void use_transport(hub_http *http)
+{
+    if (serving.fake && http->connection)
+        http->connection->transport = &transport_fake;
+}
+
+static hub_status hello(hub_http *http, void *arg)
+{
+    (void)arg;
+    seen.calls++;
+    use_transport(http);
+    return hub_http_reply(http, 200, "text/plain", hub_text("hello"));
+}
+
+static hub_status echo_parameter(hub_http *http, void *arg)
+{
+    (void)arg;
+    seen.calls++;
+    use_transport(http);
+    return hub_http_reply(http, 200, NULL, hub_http_param(http, "word"));
+}
+
+static hub_status large(hub_http *http, void *arg)
+{
+    (void)arg;
+    static char body[500];
+    seen.calls++;
+    use_transport(http);
+    memset(body, 'L', sizeof body);
+    return hub_http_reply(http, 200, NULL, hub_bytes_of(body, sizeof body));
+}
+
+static bool same(hub_bytes bytes, const char *copy)
+{
+    return hub_equal(bytes, hub_text(copy));
+}
+
+/* Parks, and looks whether the request is what it was. */
+static hub_status parked(hub_http *http, void *arg)
+{
+    (void)arg;
+    seen.calls++;
+    seen.flag = true;
+    hub_event_wait(seen.gate, HUB_FOREVER);
+    seen.intact = same(hub_http_method(http), "POST") && same(hub_http_path(http), "/parked/word") &&
+                  same(hub_http_param(http, "word"), "word") && same(hub_http_query(http, "q"), "1") &&
+                  same(hub_http_header(http, "X-Test"), "value") && same(hub_http_body(http), "the body");
+    seen.status = hub_http_reply(http, 200, NULL, hub_http_body(http));
+    seen.done++;
+    return seen.status;
+}
+
+static hub_status waits(hub_http *http, void *arg)
+{
+    (void)arg;
+    seen.calls++;
+    use_transport(http);
+    hub_event_wait(seen.gate, HUB_FOREVER);
+    seen.status = hub_http_reply(http, 200, NULL, hub_text("waited"));
+    seen.done++;
+    return seen.status;
+}
+
+static hub_status forgets(hub_http *http, void *arg)
+{
+    (void)http, (void)arg;
+    return HUB_OK;
+}
+
+static hub_status answers_twice(hub_http *http, void *arg)
+{
+    (void)arg;
+    hub_http_reply(http, 201, NULL, hub_text("once"));
+    seen.status = hub_http_reply(http, 202, NULL, hub_text("twice"));
+    return HUB_OK;
+}
+
+static hub_status send_large_file(hub_http *http, void *arg)
+{
+    use_transport(http);
+    int fd = memfd_create("file", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(fd, *(off_t *)arg), 0);
+    return http_reply_file(http, 200, NULL, fd, 0, (size_t) * (off_t *)arg);
+}
+
+/* ---- what came ---- */
+
+static unsigned occurrences(client *c, const char *text)
+{
+    unsigned count = 0;
+    for (const char *at = client_text(c); (at = strstr(at, text)); at += strlen(text))
+        count++;
+    return count;
+}
+
+static struct {
+    client *c;
+    const char *text;
+    unsigned times;
+} wanted;
+
+static bool has_text(void *arg)
+{
+    (void)arg;
+    return occurrences(wanted.c, wanted.text) >= wanted.times || wanted.c->ended;
+}
+
+static void expect_times(client *c, const char *text, unsigned times)
+{
+    wanted.c = c;
+    wanted.text = text;
+    wanted.times = times;
+    assert_true(world_until(has_text, NULL));
+    if (occurrences(c, text) < times)
+        fail_msg("%u times '%s' in: %s", occurrences(c, text), text, client_text(c));
+}
+
+static void expect(client *c, const char *text)
+{
+    expect_times(c, text, 1);
+}
+
+/* ---- requests and answers ---- */
+
+static void a_request_is_answered_and_the_connection_stays(void **state)
+{
+    (void)state;
+    serve_http("GET", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    for (unsigned i = 1; i < 4; i++) {
+        client_say(&c, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        expect_times(&c, "\r\n\r\nhello", i);
+    }
+    client_close(&c);
+}
+
+static void pipelined_requests_are_answered_in_order_in_one_write(void **state)
+{
+    (void)state;
+    serve_http("GET", "/:word", echo_parameter, NULL);
+    serving.fake = true;
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /one HTTP/1.1\r\nHost: a\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET /three HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&c, "three");
+    const char *text = client_text(&c);
+    assert_true(strstr(text, "one") < strstr(text, "two"));
+    assert_true(strstr(text, "two") < strstr(text, "three"));
+    assert_int_equal(fake.writes, 1);
+    client_close(&c);
+}
+
+static void every_cut_of_a_request_gives_the_same_answer(void **state)
+{
+    (void)state;
+    serve_http("POST", "/parked/:word", parked, NULL);
+    static const char request[] = "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Test: value\r\n"
+                                  "Content-Length: 8\r\n\r\nthe body";
+    hub_event_set(seen.gate);
+    static client c;
+    visit(&c);
+    for (size_t cut = 1; cut < sizeof request - 1; cut++) {
+        seen.intact = false;
+        client_send(&c, request, cut);
+        world_turn(2);
+        client_send(&c, request + cut, sizeof request - 1 - cut);
+        expect_times(&c, "\r\n\r\nthe body", 1);
+        assert_true(seen.intact);
+        client_drop(&c, c.length);
+    }
+    client_close(&c);
+}
+
+static void let_others_read(void)
+{
+    static client other;
+    visit(&other);
+    char big[60000];
+    memset(big, 'z', sizeof big);
+    for (int i = 0; i < 8; i++) {
+        char head[128];
+        snprintf(head, sizeof head, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+                 sizeof big);
+        client_say(&other, head);
+        client_send(&other, big, sizeof big);
+        expect_times(&other, "\r\n\r\nhello", (unsigned)i + 1);
+    }
+    client_close(&other);
+}
+
+static void parked_keeps_its_request(const char *const pieces[])
+{
+    serve_http("POST", "/hello", hello, NULL);
+    serve_http("POST", "/parked/:word", parked, NULL);
+    static client c;
+    visit(&c);
+    for (; *pieces; pieces++) {
+        client_say(&c, *pieces);
+        world_turn(2);
+    }
+    assert_true(world_until(is_set, &seen.flag));
+    let_others_read();
+    hub_event_set(seen.gate);
+    expect(&c, "\r\n\r\nthe body");
+    assert_true(seen.intact);
+    client_close(&c);
+}
+
+static void a_parked_handler_keeps_its_request(void **state)
+{
+    (void)state;
+    parked_keeps_its_request((const char *const[]){
+        "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Test: value\r\nContent-Length: 8\r\n\r\nthe body",
+        NULL});
+}
+
+static void a_parked_handler_keeps_a_request_whose_head_came_in_pieces(void **state)
+{
+    (void)state;
+    parked_keeps_its_request((const char *const[]){
+        "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Te",
+        "st: value\r\nContent-Length: 8\r\n\r\nthe bodyPOST /hello HTTP/1.1\r\nHo", NULL});
+}
+
+static void a_parked_handler_keeps_a_request_whose_body_came_in_pieces(void **state)
+{
+    (void)state;
+    parked_keeps_its_request((const char *const[]){
+        "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Test: value\r\nContent-Length: 8\r\n\r\nthe ", "bo",
+        "dy", NULL});
+}
+
+static void a_parked_handler_keeps_a_body_that_came_behind_its_head(void **state)
+{
+    (void)state;
+    parked_keeps_its_request((const char *const[]){
+        "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Test: value\r\nContent-Length: 8\r\n\r\n",
+        "the bodyPOST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", NULL});
+}
+
+static void a_parked_handler_keeps_a_chunked_body(void **state)
+{
+    (void)state;
+    parked_keeps_its_request((const char *const[]){
+        "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Test: value\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "4\r\nthe \r\n2\r\nbo\r\n",
+        "2\r\ndy\r\n0\r\n\r\n", NULL});
+}
+
+static void requests_behind_a_parked_one_wait_for_it(void **state)
+{
+    (void)state;
+    serve_http("GET", "/waits", waits, NULL);
+    serve_http("GET", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    for (int i = 0; i < 3; i++)
+        client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(5);
+    client_say(&c, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(5);
+    assert_int_equal(seen.calls, 1);
+    assert_int_equal(strlen(client_text(&c)), 0);
+    hub_event_set(seen.gate);
+    expect_times(&c, "hello", 4);
+    assert_int_equal(occurrences(&c, "waited"), 3);
+    client_close(&c);
+}
+
+static void what_comes_behind_a_parked_request_is_bounded(void **state)
+{
+    (void)state;
+    serve_http("GET", "/waits", waits, NULL);
+    serve_http("GET", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(3);
+    static const char request[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    unsigned sent = 0;
+    while (send(c.fd, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1) {
+        sent++;
+        world_turn(1);
+        assert_true(sent < 100000);
+    }
+    assert_true(sent > 1000);
+    hub_event_set(seen.gate);
+    expect_times(&c, "hello", sent);
+    client_close(&c);
+}
+
+/* ---- clients that go ---- */
+
+static void a_client_may_vanish_while_its_handler_is_parked(void **state)
+{
+    (void)state;
+    serve_http("GET", "/waits", waits, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(3);
+    /* Half-closed or gone looks the same until something is sent: so its answer is attempted. */
+    client_close(&c);
+    world_turn(3);
+    hub_event_set(seen.gate);
+    assert_true(world_until(no_connections, NULL));
+    assert_int_equal(seen.done, 1);
+}
+
+static void a_handler_whose_client_was_cut_off_is_told_so(void **state)
+{
+    (void)state;
+    serve_http("GET", "/waits", waits, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(3);
+    connections_abort();
+    world_turn(3);
+    hub_event_set(seen.gate);
+    assert_true(world_until(no_greenlets, NULL));
+    assert_int_equal(seen.status, HUB_ECLOSED);
+    client_close(&c);
+}
+
+static void a_client_that_has_ended_its_side_gets_all_its_answers(void **state)
+{
+    (void)state;
+    serve_http("GET", "/waits", waits, NULL);
+    serve_http("GET", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    shutdown(c.fd, SHUT_WR);
+    world_turn(5);
+    hub_event_set(seen.gate);
+    assert_true(client_wait_end(&c));
+    assert_int_equal(occurrences(&c, "waited"), 2);
+    assert_int_equal(occurrences(&c, "hello"), 1);
+    client_close(&c);
+    assert_true(world_until(no_connections, NULL));
+}
+
+static void a_client_that_ended_while_its_answers_waited_gets_all_of_them(void **state)
+{
+    (void)state;
+    serving.http.output.soft = 2000;
+    serving.fake = true;
+    serve_http("GET", "/large", large, NULL);
+    static client c;
+    visit(&c);
+    fake.room = 100;
+    for (int i = 0; i < 40; i++)
+        client_say(&c, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    shutdown(c.fd, SHUT_WR);
+    world_turn(5);
+    assert_true(seen.calls < 40);
+    fake.room = SIZE_MAX;
+    assert_true(client_wait_end(&c));
+    assert_int_equal(occurrences(&c, "HTTP/1.1 200"), 40);
+    client_close(&c);
+}
+
+static void a_client_may_end_after_any_byte(void **state)
+{
+    (void)state;
+    serve_http("POST", "/parked/:word", parked, NULL);
+    static const char request[] = "POST /parked/word?q=1 HTTP/1.1\r\nHost: a\r\nX-Test: value\r\n"
+                                  "Transfer-Encoding: chunked\r\n\r\n4\r\nthe \r\n4\r\nbody\r\n0\r\n\r\n";
+    for (size_t cut = 0; cut < sizeof request; cut++) {
+        static client c;
+        visit(&c);
+        client_send(&c, request, cut / 2);
+        world_turn((unsigned)cut % 3);
+        client_send(&c, request + cut / 2, cut - cut / 2);
+        world_turn((unsigned)cut % 2);
+        client_close(&c);
+        if (cut % 5 == 0)
+            hub_event_set(seen.gate);
+        else
+            hub_event_clear(seen.gate);
+        world_turn(2);
+    }
+    hub_event_set(seen.gate);
+    assert_true(world_until(no_connections, NULL));
+    assert_true(world_until(no_greenlets, NULL));
+}
+
+/* ---- time ---- */
+
+static void a_head_that_does_not_come_is_answered_408(void **state)
+{
+    (void)state;
+    serving.http.header_timeout = 0.1;
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /hello HT");
+    assert_true(client_wait_end(&c));
+    expect(&c, "HTTP/1.1 408 ");
+    client_close(&c);
+}
+
+static void a_body_that_does_not_come_is_answered_408(void **state)
+{
+    (void)state;
+    serving.http.body_timeout = 0.1;
+    serve_http("POST", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel");
+    assert_true(client_wait_end(&c));
+    expect(&c, "HTTP/1.1 408 ");
+    assert_int_equal(seen.calls, 0);
+    client_close(&c);
+}
+
+static void an_idle_connection_ends_in_silence(void **state)
+{
+    (void)state;
+    serving.http.keep_alive = 0.1;
+    static client c;
+    visit(&c);
+    assert_true(client_wait_end(&c));
+    assert_int_equal(c.length, 0);
+    client_close(&c);
+}
+
+static void a_parked_handler_has_all_the_time_it_wants(void **state)
+{
+    (void)state;
+    serving.http.keep_alive = serving.http.header_timeout = serving.http.body_timeout = 0.05;
+    serve_http("GET", "/waits", waits, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    uint64_t until = clock_monotonic_ns() + CLOCK_NS_PER_S / 2;
+    while (clock_monotonic_ns() < until)
+        world_turn(2);
+    hub_event_set(seen.gate);
+    expect(&c, "waited");
+    client_close(&c);
+}
+
+static void stall(const char *request)
+{
+    serving.http.send_timeout = 0.2;
+    serving.http.keep_alive = 0.1;
+    serving.fake = true;
+    serve_http("GET", "/large", large, NULL);
+    static client c;
+    visit(&c);
+    fake.room = 100;
+    client_say(&c, request);
+    assert_true(world_until(no_connections, NULL));
+    assert_true(seen.calls > 0);
+    client_close(&c);
+}
+
+static void a_client_that_takes_nothing_of_its_answer_is_left(void **state)
+{
+    (void)state;
+    stall("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+static void a_client_that_takes_nothing_of_its_last_answer_is_left(void **state)
+{
+    (void)state;
+    stall("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+}
+
+static void a_client_that_takes_nothing_of_a_refusal_is_left(void **state)
+{
+    (void)state;
+    stall("GET /large HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n");
+}
+
+static void a_client_that_ended_and_takes_nothing_is_left(void **state)
+{
+    (void)state;
+    serving.http.output.soft = 300;
+    stall("GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+static void take_slowly(hub_http_handler handler, void *arg, size_t length)
+{
+    serving.http.send_timeout = 0.3;
+    serving.http.keep_alive = 0.1;
+    serving.fake = true;
+    serve_http("GET", "/slow", handler, arg);
+    static client c;
+    visit(&c);
+    fake.room = 200;
+    client_say(&c, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int i = 0; i < 12; i++) {
+        uint64_t until = clock_monotonic_ns() + 100 * CLOCK_NS_PER_MS;
+        while (clock_monotonic_ns() < until)
+            world_turn(2);
+        fake.room += 10;
+    }
+    assert_int_equal(connections_count(), 1);
+    fake.room = SIZE_MAX;
+    assert_true(client_wait(&c, length));
+    client_close(&c);
+}
+
+static void a_client_that_takes_its_answer_slowly_is_waited_for(void **state)
+{
+    (void)state;
+    take_slowly(large, NULL, 550);
+}
+
+static void a_client_that_takes_a_file_slowly_is_waited_for(void **state)
+{
+    (void)state;
+    static off_t size = 2000;
+    take_slowly(send_large_file, &size, 2000);
+}
+
+/* ---- refusals ---- */
+
+static void refused(const char *request, const char *answer)
+{
+    static client c;
+    visit(&c);
+    client_say(&c, request);
+    expect(&c, answer);
+    client_close(&c);
+}
+
+static void what_cannot_be_served_is_refused_with_its_status(void **state)
+{
+    (void)state;
+    serve_http("GET", "/hello", hello, NULL);
+    serve_ws("/ws", (ws_route){.handler = NULL});
+    refused("nonsense\r\n\r\n", "HTTP/1.1 400 ");
+    refused("GET /hello HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
+    refused("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 404 ");
+    refused("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 ");
+    refused("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Allow: GET, HEAD");
+    refused("GET /ws HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 426 ");
+    refused("POST /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Allow: GET\r\n");
+    refused("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", "HTTP/1.1 413 ");
+    refused("GET /hello HTTP/9.9\r\nHost: a\r\n\r\n", "HTTP/1.1 505 ");
+    assert_int_equal(seen.calls, 0);
+}
+
+static void a_refused_request_ends_the_connection(void **state)
+{
+    (void)state;
+    serve_http("GET", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "nonsense\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(client_wait_end(&c));
+    assert_int_equal(seen.calls, 0);
+    client_close(&c);
+}
+
+static void head_gets_the_head_alone(void **state)
+{
+    (void)state;
+    serve_http("GET", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&c, "Content-Length: 5\r\n");
+    world_turn(2);
+    assert_int_equal(occurrences(&c, "hello"), 0);
+    client_close(&c);
+}
+
+static void a_client_that_waits_for_100_gets_it(void **state)
+{
+    (void)state;
+    serve_http("POST", "/hello", hello, NULL);
+    static client c;
+    visit(&c);
+    client_say(&c, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    expect(&c, "HTTP/1.1 100 Continue\r\n\r\n");
+    client_say(&c, "hi");
+    expect(&c, "HTTP/1.1 200 OK");
+    client_close(&c);
+}
+
+static void a_handler_that_forgets_to_answer_answers_500(void **state)
+{
+    (void)state;
+    serve_http("GET", "/forgets", forgets, NULL);
+    refused("GET /forgets HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 500 ");
+}
+
+static void a_second_answer_is_refused(void **state)
+{
+    (void)state;
+    serve_http("GET", "/twice", answers_twice, NULL);
+    refused("GET /twice HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 201 ");
+    assert_int_equal(seen.status, HUB_ESTATE);
+}
+
+static void without_a_greenlet_the_answer_is_503(void **state)
+{
+    serve_close(state);
+    serve_open_with(2);
+    serve_http("GET", "/waits", waits, NULL);
+    static client c, d, e;
+    visit(&c);
+    visit(&d);
+    visit(&e);
+    client_say(&c, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_say(&d, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(3);
+    client_say(&e, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&e, "HTTP/1.1 503 ");
+    hub_event_set(seen.gate);
+    expect(&c, "waited");
+    expect(&d, "waited");
+    client_say(&e, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&e, "waited");
+    client_close(&c);
+    client_close(&d);
+    client_close(&e);
+}
+
+/* ---- the worker's end ---- */
+
+static void draining_ends_idle_connections_and_finishes_requests(void **state)
+{
+    (void)state;
+    serve_http("GET", "/waits", waits, NULL);
+    static client idle, busy;
+    visit(&idle);
+    visit(&busy);
+    client_say(&busy, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_turn(3);
+    connections_drain();
+    assert_true(client_wait_end(&idle));
+    hub_event_set(seen.gate);
+    assert_true(client_wait_end(&busy));
+    assert_int_equal(occurrences(&busy, "waited"), 1);
+    expect(&busy, "Connection: close\r\n");
+    client_close(&idle);
+    client_close(&busy);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_request_is_answered_and_the_connection_stays),
+        TEST(pipelined_requests_are_answered_in_order_in_one_write),
+        TEST(every_cut_of_a_request_gives_the_same_answer),
+        TEST(a_parked_handler_keeps_its_request),
+        TEST(a_parked_handler_keeps_a_request_whose_head_came_in_pieces),
+        TEST(a_parked_handler_keeps_a_request_whose_body_came_in_pieces),
+        TEST(a_parked_handler_keeps_a_body_that_came_behind_its_head),
+        TEST(a_parked_handler_keeps_a_chunked_body),
+        TEST(requests_behind_a_parked_one_wait_for_it),
+        TEST(what_comes_behind_a_parked_request_is_bounded),
+        TEST(a_client_may_vanish_while_its_handler_is_parked),
+        TEST(a_handler_whose_client_was_cut_off_is_told_so),
+        TEST(a_client_that_has_ended_its_side_gets_all_its_answers),
+        TEST(a_client_that_ended_while_its_answers_waited_gets_all_of_them),
+        TEST(a_client_may_end_after_any_byte),
+        TEST(a_head_that_does_not_come_is_answered_408),
+        TEST(a_body_that_does_not_come_is_answered_408),
+        TEST(an_idle_connection_ends_in_silence),
+        TEST(a_parked_handler_has_all_the_time_it_wants),
+        TEST(a_client_that_takes_nothing_of_its_answer_is_left),
+        TEST(a_client_that_takes_nothing_of_its_last_answer_is_left),
+        TEST(a_client_that_takes_nothing_of_a_refusal_is_left),
+        TEST(a_client_that_ended_and_takes_nothing_is_left),
+        TEST(a_client_that_takes_its_answer_slowly_is_waited_for),
+        TEST(a_client_that_takes_a_file_slowly_is_waited_for),
+        TEST(what_cannot_be_served_is_refused_with_its_status),
+        TEST(a_refused_request_ends_the_connection),
+        TEST(head_gets_the_head_alone),
+        TEST(a_client_that_waits_for_100_gets_it),
+        TEST(a_handler_that_forgets_to_answer_answers_500),
+        TEST(a_second_answer_is_refused),
+        TEST(without_a_greenlet_the_answer_is_503),
+        TEST(draining_ends_idle_connections_and_finishes_requests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
