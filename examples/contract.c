@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MESSAGE_MAX = 16 << 20, QUEUE_MAX = 2 * MESSAGE_MAX };
+enum { MESSAGE_MAX = 16 << 20, QUEUE_SOFT = 2 * MESSAGE_MAX, QUEUE_HARD = 4 * MESSAGE_MAX };
 
 /* ---- WebSocket ---- */
 
@@ -237,13 +237,22 @@ static const http_route http_routes[] = {
 static const http_route unsafe_routes[] = {{"GET", "/crash", crash}, {"GET", "/block/:seconds", block}};
 
 static const hub_ws_route ws_routes[] = {
-    {.path = "/echo", .handler = echo, .max_message = MESSAGE_MAX, .queue_hard = QUEUE_MAX},
-    {.path = "/room/:name", .handler = room_loop, .max_message = MESSAGE_MAX, .queue_hard = QUEUE_MAX},
+    {.path = "/echo",
+     .handler = echo,
+     .max_message = MESSAGE_MAX,
+     .queue_soft = QUEUE_SOFT,
+     .queue_hard = QUEUE_HARD},
+    {.path = "/room/:name",
+     .handler = room_loop,
+     .max_message = MESSAGE_MAX,
+     .queue_soft = QUEUE_SOFT,
+     .queue_hard = QUEUE_HARD},
     {.path = "/events/:name",
      .on_open = room_open,
      .on_message = room_message,
      .max_message = MESSAGE_MAX,
-     .queue_hard = QUEUE_MAX},
+     .queue_soft = QUEUE_SOFT,
+     .queue_hard = QUEUE_HARD},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

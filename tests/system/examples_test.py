@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples as they are shipped, and an installed server."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from client import Http, WebSocket, get
+from hubbub import BUILD, ROOT, Server
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.mark.parametrize("name", ["contract.ini", "contract.yaml"])
+def test_the_contract_application_runs_with_its_configuration(start, name):
+    server = start("contract.so", "-c", EXAMPLES / name, workers=2)
+    with Http(server) as connection:
+        connection.request("POST", "/len", body=b"x" * 1_000_000)
+        assert connection.response().body == b"1000000\n"
+    with WebSocket(server, "/echo") as client:
+        client.send_text("hello")
+        assert client.receive_text() == "hello"
+
+
+def test_echo_sends_back(start):
+    server = start("echo.so", workers=2)
+    with WebSocket(server, "/echo") as client:
+        client.send_frame(2, b"\0\1\2")
+        assert client.receive() == (2, b"\0\1\2")
+
+
+def greeting(client):
+    """The numbers of a client's own line: slot, generation, workers and id."""
+    *numbers, room, text = client.receive_text().split(" ")
+    assert (room, text) == ("", "hello")
+    return numbers
+
+
+def test_chat_tells_a_client_its_worker_and_relays_with_who_speaks(start):
+    server = start("chat.so", workers=2)
+    with WebSocket(server, "/chat") as one, WebSocket(server, "/chat") as two:
+        mine, other = greeting(one), greeting(two)
+        assert mine[2] == other[2] == "2" and mine[3] != other[3]
+        two.send_text("lobby")
+        two.send_text("lobby I am here")
+        assert two.receive_text() == " ".join(other) + " lobby I am here"
+        one.send_text("lobby from outside")
+        assert two.receive_text() == " ".join(mine) + " lobby from outside"
+        one.send_text(" to everybody")
+        assert one.receive_text() == two.receive_text() == " ".join(mine) + "  to everybody"
+        one.close_cleanly()
+        assert two.receive_text() == " ".join(mine) + "  gone"
+
+
+@pytest.mark.parametrize("message", ["", "x" * 300, "x" * 4097])
+def test_chat_takes_no_harm_from_a_strange_message(start, message):
+    server = start("chat.so", workers=1)
+    with WebSocket(server, "/chat") as client:
+        client.send_text(message)
+        client.socket.shutdown(1)
+        client.rest()
+    assert get(server, "/").status == 200
+    assert server.pids().keys() == {0} and "ended" not in server.log()
+
+
+@pytest.mark.parametrize("name,kind", [("", "text/html"), ("chat.js", "text/javascript"), ("chat.css", "text/css"),
+                                       ("icon.svg", "image/svg+xml")])
+def test_the_page_of_the_chat_is_served(start, name, kind):
+    server = start("chat.so", workers=1)
+    answer = get(server, f"/{name}")
+    assert answer.status == 200 and answer.header("Content-Type").startswith(kind)
+
+
+def test_a_c_file_finds_its_pages_beside_itself(start, tmp_path):
+    server = start(EXAMPLES / "chat.c", env={"XDG_CACHE_HOME": str(tmp_path / "cache")}, workers=1)
+    assert b"hubbub" in get(server, "/").body
+
+
+@pytest.mark.plain
+def test_an_installed_server_compiles_against_the_header_that_came_with_it(tmp_path):
+    if not (BUILD / "cmake_install.cmake").exists() or not shutil.which("cmake"):
+        pytest.skip("this build cannot be installed")
+    prefix = tmp_path / "prefix"
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", prefix], check=True, capture_output=True)
+    server = Server(EXAMPLES / "echo.c", folder=tmp_path / "server", workers=1,
+                    env={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+    server.command[0] = str(prefix / "bin" / "hubbub")
+    server.start()
+    try:
+        with WebSocket(server, "/echo") as client:
+            client.send_text("installed")
+            assert client.receive_text() == "installed"
+    finally:
+        server.finish()
