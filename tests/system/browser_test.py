@@ -40,12 +40,13 @@ def browser(tmp_path_factory):
     options.binary_location = chromium
     for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     "--disable-dev-shm-usage", "--no-proxy-server", "--window-size=1200,760",
+                     "--disable-dev-shm-usage", "--no-proxy-server", "--remote-debugging-pipe",
+                     "--window-size=1200,760",
                      f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
 
-    # By address: a minimal system resolves no name, and a proxy of the environment is not for this.
+    # By address and pipe: a minimal system resolves no name, and a proxy of the environment is not for this.
     port = free_port()
     service = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, start_new_session=True)
     try:
