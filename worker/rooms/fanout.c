@@ -169,8 +169,9 @@ static void report_gap(void)
     fan.lost = records;
 }
 
-/* Delivers at most `limit` records; true when it came to the end of the log. */
-static bool drain(unsigned limit)
+/* Delivers at most `limit` records, and none behind the first at `last`; true when it came to the end of the
+ * log. */
+static bool drain(unsigned limit, uint64_t last)
 {
     bus_record record;
     for (unsigned i = 0; i < limit; i++) {
@@ -179,6 +180,8 @@ static bool drain(unsigned limit)
             return true;
         case BUS_RECORD:
             deliver_record(&record);
+            if (fan.seen >= last)
+                return false;
             break;
         case BUS_GAP:
             report_gap();
@@ -191,14 +194,14 @@ static bool drain(unsigned limit)
 void fanout_drain(void)
 {
     if (bus_pending(fan.bus))
-        drain(UINT32_MAX);
+        drain(UINT32_MAX, bus_end(fan.bus)); /* others may publish faster than this could go on for ever */
 }
 
 static bool drain_step(void *arg)
 {
     (void)arg;
     bus_wake(fan.bus);
-    return bus_pending(fan.bus) && !drain(DRAIN_BATCH);
+    return bus_pending(fan.bus) && !drain(DRAIN_BATCH, UINT64_MAX);
 }
 
 static bool doze_step(void *arg)
@@ -220,7 +223,7 @@ static void on_doorbell(struct ev_loop *loop, ev_io *io, int events)
 {
     (void)loop, (void)io, (void)events;
     bus_hush(fan.bus);
-    drain(DRAIN_BATCH); /* before the sockets of this turn: what others said came first */
+    drain(DRAIN_BATCH, UINT64_MAX); /* before the sockets of this turn: what others said came first */
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int events)
@@ -239,13 +242,15 @@ hub_status fanout_join(session *s, hub_bytes name_space, hub_bytes name)
 /*
  * Reads until the own record has been delivered. As a rule it is the next one; when another publisher has
  * reserved a place before it and not finished (he was preempted, or stopped), it takes as long as he does, or
- * until the log gives him up.
+ * until the log gives him up. When it was lost (damaged, or this worker was cut off meanwhile), it is passed
+ * like any other gap.
  */
 static hub_status drain_through(uint64_t position)
 {
     for (unsigned tries = 0;; tries++) {
-        fanout_drain();
-        if (fan.seen >= position)
+        if (bus_pending(fan.bus))
+            drain(UINT32_MAX, position);
+        if (fan.seen >= position || !bus_pending(fan.bus))
             return HUB_OK;
         hub_status status = HUB_ESTATE;
         if (tries >= SPINS)
