@@ -41,9 +41,9 @@ static hub_status take_index(uint32_t *index)
         table.free = (uint32_t)(table.entries[*index] >> 1);
         return HUB_OK;
     }
+    if (table.used >= SESSIONS_MAX)
+        return HUB_EFULL;
     if (table.used == table.capacity) {
-        if (table.used >= SESSIONS_MAX)
-            return HUB_EFULL;
         uint32_t capacity = table.capacity ? table.capacity + table.capacity / 2 : 64;
         uintptr_t *entries = realloc(table.entries, capacity * sizeof *entries);
         if (!entries)
