@@ -361,11 +361,11 @@ static bool kick_step(void *arg)
         connection *c = list;
         list = c->next_kicked;
         c->kicked = false;
-        if (!c->closed)
-            c->protocol->on_kick(c);
-        else {
+        if (c->closed) {
             c->next_kicked = net.dead;
             net.dead = c;
+        } else if (c->protocol->on_kick) { /* it may have been exchanged since the kick */
+            c->protocol->on_kick(c);
         }
     }
     return net.kicked != NULL;

@@ -420,6 +420,34 @@ static void a_client_may_end_after_any_byte(void **state)
     assert_true(world_until(no_greenlets, NULL));
 }
 
+/* Asked before the poll: the flush has ended the pause, and what it kicked comes after the next read. */
+static bool upgrades_when_answered(void *arg)
+{
+    client_read(arg);
+    if (((client *)arg)->length == 0)
+        return false;
+    if (!seen.flag)
+        ws_handshake(arg, "/ws");
+    seen.flag = true;
+    return occurrences(arg, "HTTP/1.1 101 ") == 1;
+}
+
+static void an_upgrade_may_come_while_a_kick_is_due(void **state)
+{
+    (void)state;
+    serving.http.output.soft = 1000;
+    serve_http("GET", "/large", large, NULL);
+    serve_ws("/ws", (ws_route){.on_message = NULL});
+    static client c;
+    visit(&c);
+    client_say(&c, "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(world_until(upgrades_when_answered, &c));
+    expect(&c, "HTTP/1.1 101 ");
+    assert_int_equal(occurrences(&c, "HTTP/1.1 200"), 3);
+    client_close(&c);
+}
+
 /* ---- time ---- */
 
 static void a_head_that_does_not_come_is_answered_408(void **state)
@@ -696,6 +724,7 @@ int main(void)
         TEST(a_client_that_has_ended_its_side_gets_all_its_answers),
         TEST(a_client_that_ended_while_its_answers_waited_gets_all_of_them),
         TEST(a_client_may_end_after_any_byte),
+        TEST(an_upgrade_may_come_while_a_kick_is_due),
         TEST(a_head_that_does_not_come_is_answered_408),
         TEST(a_body_that_does_not_come_is_answered_408),
         TEST(an_idle_connection_ends_in_silence),
