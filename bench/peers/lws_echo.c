@@ -99,9 +99,9 @@ static void closed(peer_session *session)
 /* A session whose ring is full misses the message; the load generator would report it. */
 static void queue(const peer_session *session, stored *message)
 {
-    message->references++;
     if (lws_ring_insert(session->ring, &message, 1) != 1)
-        release(&message);
+        return;
+    message->references++;
     lws_callback_on_writable(session->wsi);
 }
 
