@@ -301,7 +301,7 @@ hub_status hub_ws_close(hub_ws *ws, uint16_t code, const char *reason);
 
 hub_id hub_ws_id(const hub_ws *ws);
 void *hub_ws_session(
-    const hub_ws *ws); /* this client's session data; NULL when session_size is 0 or the client is gone */
+    const hub_ws *ws); /* this client's session data, also when it is gone; NULL when session_size is 0 */
 hub_bytes hub_ws_param(const hub_ws *ws,
                        const char *name); /* of the route's path; lent until the handler parks or returns */
 hub_bytes hub_ws_subprotocol(const hub_ws *ws); /* the one chosen, or empty */
@@ -316,7 +316,8 @@ hub_bytes hub_ws_subprotocol(const hub_ws *ws); /* the one chosen, or empty */
 /*
  * Joins or leaves. After hub_join returns, every message published to the room from then on, on any worker,
  * reaches the client. Joining twice, or leaving a room one is not in, changes nothing and succeeds. Neither
- * parks. Errors: HUB_ECLOSED, HUB_ETOOBIG (name), HUB_EINVAL (empty name), HUB_ENOMEM.
+ * parks. Errors: HUB_ECLOSED, HUB_ETOOBIG (name), HUB_EINVAL (empty name), HUB_EFULL (65535 rooms),
+ * HUB_ENOMEM.
  */
 hub_status hub_join(hub_ws *ws, const char *room);
 hub_status hub_leave(hub_ws *ws, const char *room);
@@ -367,8 +368,9 @@ static inline hub_to hub_except(hub_to to, hub_id client)
  * Publishes a message: on success every worker of this host that lives and keeps up hands it to its clients
  * exactly once, and all see one order. What a slow client's queue then does with it, its route's policy says.
  * Parks only while the host's log is full, at most 0.1 s; then the worker that held it up is cut off, not the
- * caller. Errors: HUB_ETOOBIG (a body above a quarter of the log), HUB_EFULL (the log stayed full),
- * HUB_ECANCELED, HUB_ENOMEM.
+ * caller. Errors: HUB_ETOOBIG (a body above a quarter of the log, or a room's name above 255 bytes),
+ * HUB_EFULL (the log stayed full), HUB_ECANCELED, HUB_ECLOSED (a single client of this worker that is gone),
+ * HUB_ENOMEM.
  */
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
 
