@@ -28,7 +28,7 @@ struct greenlet {
     uint8_t state;
     bool killed;    /* the next wait returns HUB_ECANCELED */
     bool has_guard; /* else its canary is looked at when it parks */
-    uint8_t uses;   /* greenlets that this stack served, modulo 256 */
+    uint16_t uses;  /* greenlets that this stack served, modulo 65,536 */
     char *low;      /* lowest usable byte of the stack */
     hub_greenlet id;
     const char *waits_for;

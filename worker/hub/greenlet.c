@@ -189,11 +189,12 @@ static greenlet *create(const char *name, greenlet_main run, void *arg, hub_stat
 /*
  * Whether the last greenlet on this stack went deeper than the pages that a pooled stack keeps. Pages that
  * were never written read as zeros without becoming memory of their own. Looking at two lines of the first
- * page beyond misses a frame that leaves zeros in both; so each 256th time the answer is yes without looking.
+ * page beyond misses a frame that leaves zeros in both; so each 65,536th time the answer is yes without
+ * looking.
  */
 static bool went_deep(greenlet *g, const char *kept)
 {
-    if (g->uses++ == UINT8_MAX)
+    if (g->uses++ == UINT16_MAX)
         return true;
     uint64_t any = 0;
     for (unsigned i = 1; i <= CACHE_LINE / sizeof(any); i++) {
