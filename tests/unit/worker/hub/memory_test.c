@@ -128,7 +128,7 @@ static void a_deep_page_that_left_no_trace_goes_back_in_time(void **state)
     (void)state;
     size_t address = 0;
     greenlet_start(NULL, "deep", touch_one_deep_page, &address, NULL);
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 70 * 1000; i++)
         greenlet_start(NULL, "shallow", nothing, NULL, NULL);
     assert_int_equal(*(volatile char *)address, 0); /* NOLINT(performance-no-int-to-ptr) */
 }
