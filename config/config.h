@@ -35,6 +35,7 @@ typedef struct config {
     unsigned limit_request_fields; /* number; above: 431 */
     size_t limit_request_head;     /* bytes of request line and headers together; above: 431 */
     size_t max_body;               /* bytes of a request's body; above: 413 */
+    unsigned static_cache;         /* seconds for which files may be used without asking; 0: none */
 
     /* WebSocket */
     /*

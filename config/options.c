@@ -222,6 +222,20 @@ const option options[] = {
         .help = "Bytes of a request's body, which is held in memory; a larger one is answered with 413.",
     },
     {
+        .group = group_http,
+        .name = "static-cache",
+        .kind = OPTION_UNSIGNED,
+        .offset = offsetof(config, static_cache),
+        .initial = "0",
+        .minimum = 0,
+        .maximum = 31536000,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "For so long clients and caches may use a static file without asking whether it has changed "
+                "(Cache-Control: max-age). 0: they ask each time (no-cache), which costs a 304 when it has "
+                "not.",
+    },
+    {
         .group = group_websocket,
         .name = "ws-origins",
         .kind = OPTION_WORDS,

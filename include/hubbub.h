@@ -179,7 +179,8 @@ hub_status hub_on_http(hub_app *app, const char *method, const char *pattern, hu
 
 /*
  * Serves the files of a directory below the path prefix: GET and HEAD, content type by extension, index.html
- * for a directory, Last-Modified with 304. Nothing outside the directory is ever opened, by dots or by links.
+ * for a directory, conditional requests, ranges, and FILE.br or FILE.gz for FILE where the client accepts it.
+ * Nothing outside the directory is ever opened, by dots or by links.
  * A relative directory is meant from the application's own folder, else from the working directory.
  * Errors: HUB_ESTATE outside setup, HUB_EINVAL (prefix without a leading slash), HUB_ENOENT (no such
  * directory), HUB_ENOMEM.

@@ -284,7 +284,7 @@ static hub_status add_static(hub_app *app, const char *prefix, const char *direc
     locate(app, directory, path);
     static_root *root;
     error why = {0};
-    hub_status status = static_open(&root, path, &why);
+    hub_status status = static_open(&root, path, app->config->static_cache, &why);
     if (status != HUB_OK) {
         log_error("%s", why.text);
         return status;

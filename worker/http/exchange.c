@@ -267,7 +267,10 @@ static hub_status send_head(hub_http *http, int status, const char *content_type
         return HUB_ECLOSED;
     const char *field = http->close ? "close" : http->head.minor == 0 ? "keep-alive" : NULL;
     *head = http_answer_head(status, buffer_bytes(&http->fields_out), content_type, length, field);
-    return head->data ? HUB_OK : HUB_ENOMEM;
+    if (head->data)
+        return HUB_OK;
+    connection_close(http->connection); /* there is not even the memory to say so */
+    return HUB_ENOMEM;
 }
 
 hub_status hub_http_reply(hub_http *http, int status, const char *content_type, hub_bytes body)
@@ -306,25 +309,50 @@ hub_status hub_http_replyf(hub_http *http, int status, const char *content_type,
     return result;
 }
 
-hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
-                           size_t length)
+/* Takes the piece's descriptor over. */
+static hub_status send_piece(connection *c, const http_piece *piece)
 {
+    hub_status result = piece->text.length ? connection_write(c, piece->text) : HUB_OK;
+    if (piece->fd < 0)
+        return result;
+    if (result != HUB_OK || piece->length == 0) {
+        close(piece->fd);
+        return result;
+    }
+    chunk *file = chunk_new_file(piece->fd, piece->offset, piece->length);
+    if (!file) {
+        connection_close(c); /* the head is queued: the length it promised cannot be kept */
+        return HUB_ENOMEM;
+    }
+    return connection_write_chunk(c, file);
+}
+
+hub_status http_reply_pieces(hub_http *http, int status, const char *content_type, const http_piece *pieces,
+                             size_t count)
+{
+    uint64_t length = 0;
     hub_bytes head;
+    for (size_t i = 0; i < count; i++)
+        length += pieces[i].text.length + pieces[i].length;
     hub_status result = check_answer(http, status, content_type);
     if (result == HUB_OK)
         result = send_head(http, status, content_type, length, &head);
     if (result == HUB_OK)
         result = connection_write(http->connection, head);
-    if (result != HUB_OK || length == 0 || !wants_body(http, status)) {
-        close(fd);
-        return result;
+    for (size_t i = 0; i < count; i++) {
+        if (result == HUB_OK && wants_body(http, status))
+            result = send_piece(http->connection, &pieces[i]);
+        else if (pieces[i].fd >= 0)
+            close(pieces[i].fd);
     }
-    chunk *file = chunk_new_file(fd, offset, length);
-    if (!file) {
-        connection_close(http->connection); /* its head is queued: the length it promised cannot be kept */
-        return HUB_ENOMEM;
-    }
-    return connection_write_chunk(http->connection, file);
+    return result;
+}
+
+hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
+                           size_t length)
+{
+    const http_piece piece = {.fd = fd, .offset = offset, .length = length};
+    return http_reply_pieces(http, status, content_type, &piece, 1);
 }
 
 hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra)

@@ -56,10 +56,22 @@ hub_status exchange_own_body(hub_http *http);
 /* Answers with a status and one line of text. `extra`: NULL, or whole field lines. As hub_http_reply. */
 hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra);
 
+/* A piece of an answer's body: bytes, then a part of a file. */
+typedef struct http_piece {
+    hub_bytes text;
+    int fd; /* -1: none */
+    off_t offset;
+    size_t length; /* of the part of the file */
+} http_piece;
+
 /*
- * Answers with `length` bytes of a file, whose descriptor it takes over in any case. As hub_http_reply; a
- * HEAD request gets the same head without them.
+ * Answers with pieces, one after the other; each has a descriptor of its own, which is taken over in any
+ * case. The texts are copied. As hub_http_reply; a HEAD request gets the same head without them.
  */
+hub_status http_reply_pieces(hub_http *http, int status, const char *content_type, const http_piece *pieces,
+                             size_t count);
+
+/* The same with `length` bytes of one file. */
 hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
                            size_t length);
 

@@ -1,28 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/http/static.h"
 
+#include "worker/http/beneath.h"
+#include "worker/http/coding.h"
+#include "worker/http/conditional.h"
 #include "worker/http/date.h"
 #include "worker/http/exchange.h"
 #include "worker/http/mime.h"
 #include "worker/http/percent.h"
+#include "worker/http/range.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 4096 };
+enum { PATH_ROOM = 4096, ENDING_ROOM = 16 }; /* the latter for "index.html.br" */
 
 struct static_root {
     int fd;
+    char cache[32]; /* the Cache-Control of all files */
 };
 
-hub_status static_open(static_root **root, const char *directory, error *why)
+/* A file that was opened to be sent. */
+typedef struct found {
+    int fd;
+    struct stat info;
+    coding coded;
+    const char *type;
+    validators validators;
+} found;
+
+hub_status static_open(static_root **root, const char *directory, unsigned cache_seconds, error *why)
 {
     int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -33,6 +47,10 @@ hub_status static_open(static_root **root, const char *directory, error *why)
         return error_set(why, HUB_ENOMEM, "cannot serve files of '%s': no memory", directory);
     }
     (*root)->fd = fd;
+    if (cache_seconds)
+        snprintf((*root)->cache, sizeof(*root)->cache, "max-age=%u", cache_seconds);
+    else
+        snprintf((*root)->cache, sizeof(*root)->cache, "no-cache");
     return HUB_OK;
 }
 
@@ -44,13 +62,7 @@ void static_close(static_root *root)
     free(root);
 }
 
-/* The kernel keeps the look-up below the root, links and races included (openat2(2), RESOLVE_BENEATH). */
-static int open_beneath(int root, const char *path, unsigned flags)
-{
-    struct open_how how = {.flags = flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-}
+/* ---- the path ---- */
 
 /*
  * The request's path as one below the root: decoded segment by segment. False for what cannot name a file: an
@@ -83,9 +95,18 @@ static bool file_path(hub_bytes raw, char path[PATH_ROOM])
     return path[0] != '/';
 }
 
+/* ---- answers without a file ---- */
+
 static hub_status not_found(hub_http *http)
 {
     return http_refuse(http, 404, "there is nothing here", NULL);
+}
+
+static hub_status cannot_open(hub_http *http, int problem)
+{
+    if (problem == EMFILE || problem == ENFILE || problem == ENOMEM)
+        return http_refuse(http, 503, "the server is busy", "Retry-After: 1\r\n");
+    return not_found(http);
 }
 
 /* A directory without its slash: relative links of its page would lead elsewhere. */
@@ -109,29 +130,201 @@ static hub_status add_slash(hub_http *http)
                             : status;
 }
 
-static bool not_modified(hub_http *http, time_t modified)
+/* ---- the file, or one of its codings ---- */
+
+/* What lies ready in a coding, beside the file. `path` has room for its ending and is as it was after. */
+static bool open_coded(const static_root *root, char *path, coding which, found *file)
 {
-    hub_bytes since = hub_http_header(http, "If-Modified-Since");
-    int64_t then;
-    return since.data && date_parse(since, time(NULL), &then) && modified <= then;
+    static const char *const endings[CODINGS] = {".br", ".gz", ""};
+    size_t length = strlen(path);
+    found coded = {.coded = which};
+    strcpy(path + length, endings[which]);
+    coded.fd = beneath_open(root->fd, path);
+    path[length] = '\0';
+    if (coded.fd < 0)
+        return false;
+    if (fstat(coded.fd, &coded.info) < 0 || !S_ISREG(coded.info.st_mode)) {
+        close(coded.fd);
+        return false;
+    }
+    close(file->fd);
+    *file = coded;
+    return true;
 }
 
-static hub_status send_file(hub_http *http, int fd, const struct stat *file, const char *path)
+/* Replaces the file by the coding of it that the client likes best. False: it accepts none that is there. */
+static bool choose_coding(const hub_http *http, const static_root *root, char *path, found *file)
+{
+    coding order[CODINGS];
+    size_t count;
+    coding_order(&http->head, order, &count);
+    for (size_t i = 0; i < count; i++)
+        if (order[i] == CODING_IDENTITY || open_coded(root, path, order[i], file))
+            return true;
+    return false;
+}
+
+static void validate(found *file)
+{
+    static const char *const marks[CODINGS] = {"-br", "-gz", ""};
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    validators_of(&file->validators, &file->info, marks[file->coded], now);
+}
+
+/* ---- what is said of a file ---- */
+
+/* What a cache needs to know, also of a 304 (15.4.5). */
+static hub_status add_cache_fields(hub_http *http, const static_root *root, const found *file)
+{
+    return buffer_printf(&http->fields_out, "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n",
+                         file->validators.etag, root->cache);
+}
+
+static hub_status add_file_fields(hub_http *http, const static_root *root, const found *file)
 {
     char modified[DATE_LENGTH + 1];
-    date_format(file->st_mtime, modified);
-    hub_status status = hub_http_set(http, "Last-Modified", hub_text(modified));
-    if (status != HUB_OK || not_modified(http, file->st_mtime)) {
-        close(fd);
-        return status == HUB_OK ? hub_http_reply(http, 304, NULL, hub_bytes_of(NULL, 0)) : status;
+    date_format(file->validators.modified, modified);
+    hub_status status = add_cache_fields(http, root, file);
+    if (status == HUB_OK)
+        status = buffer_printf(&http->fields_out, "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n", modified);
+    if (status == HUB_OK && file->coded != CODING_IDENTITY)
+        status = buffer_printf(&http->fields_out, "Content-Encoding: %s\r\n", coding_name(file->coded));
+    return status;
+}
+
+/* ---- sending: these take the descriptor over ---- */
+
+static hub_status send_not_modified(hub_http *http, const static_root *root, const found *file)
+{
+    close(file->fd);
+    hub_status status = add_cache_fields(http, root, file);
+    return status == HUB_OK ? hub_http_reply(http, 304, NULL, hub_bytes_of(NULL, 0)) : status;
+}
+
+static hub_status send_whole(hub_http *http, const found *file)
+{
+    return http_reply_file(http, 200, file->type, file->fd, 0, (size_t)file->info.st_size);
+}
+
+static hub_status send_part(hub_http *http, const found *file, const byte_range *part)
+{
+    hub_status status =
+        buffer_printf(&http->fields_out, "Content-Range: bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64 "\r\n",
+                      part->first, part->first + part->length - 1, (uint64_t)file->info.st_size);
+    if (status != HUB_OK) {
+        close(file->fd);
+        return status;
     }
-    return http_reply_file(http, 200, mime_type(hub_text(path)), fd, 0, (size_t)file->st_size);
+    return http_reply_file(http, 206, file->type, file->fd, (off_t)part->first, (size_t)part->length);
+}
+
+enum { BOUNDARY_ROOM = 33, PART_HEAD_ROOM = 256 };
+
+/* Nobody who writes a file can know it, so that no file can hold it but by a chance of 2^-128. */
+static bool make_boundary(char boundary[BOUNDARY_ROOM])
+{
+    unsigned char random[(BOUNDARY_ROOM - 1) / 2];
+    if (getrandom(random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
+        return false;
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(boundary + 2 * i, 3, "%02x", random[i]);
+    return true;
+}
+
+/* A descriptor for each part; the first has the file's own. On failure the file's is left as it was. */
+static bool share_descriptor(int fd, http_piece *pieces, size_t count)
+{
+    pieces[0].fd = fd;
+    for (size_t i = 1; i < count; i++) {
+        pieces[i].fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (pieces[i].fd >= 0)
+            continue;
+        while (--i > 0)
+            close(pieces[i].fd);
+        return false;
+    }
+    return true;
+}
+
+static hub_status send_parts(hub_http *http, const found *file, const byte_range *parts, size_t count)
+{
+    char boundary[BOUNDARY_ROOM], type[64], texts[RANGES_MAX + 1][PART_HEAD_ROOM];
+    http_piece pieces[RANGES_MAX + 1];
+    /* A server may always answer with the whole (14.2). */
+    if (!make_boundary(boundary) || !share_descriptor(file->fd, pieces, count))
+        return send_whole(http, file);
+    for (size_t i = 0; i < count; i++) {
+        int length = snprintf(texts[i], PART_HEAD_ROOM,
+                              "%s--%s\r\nContent-Type: %s\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
+                              "/%" PRIu64 "\r\n\r\n",
+                              i ? "\r\n" : "", boundary, file->type, parts[i].first,
+                              parts[i].first + parts[i].length - 1, (uint64_t)file->info.st_size);
+        pieces[i].text = hub_bytes_of(texts[i], (size_t)length);
+        pieces[i].offset = (off_t)parts[i].first;
+        pieces[i].length = (size_t)parts[i].length;
+    }
+    int length = snprintf(texts[count], PART_HEAD_ROOM, "\r\n--%s--\r\n", boundary);
+    pieces[count] = (http_piece){.text = hub_bytes_of(texts[count], (size_t)length), .fd = -1};
+    snprintf(type, sizeof type, "multipart/byteranges; boundary=%s", boundary);
+    return http_reply_pieces(http, 206, type, pieces, count + 1);
+}
+
+static hub_status send_unsatisfiable(hub_http *http, const found *file)
+{
+    char extra[96];
+    close(file->fd);
+    snprintf(extra, sizeof extra, "Content-Range: bytes */%" PRIu64 "\r\nAccept-Ranges: bytes\r\n",
+             (uint64_t)file->info.st_size);
+    return http_refuse(http, 416, "the file has none of the ranges", extra);
+}
+
+/* Step 5 of 13.2.2. Ranges are defined for GET alone (14.2). */
+static range_result asked_ranges(const hub_http *http, const found *file, byte_range parts[RANGES_MAX],
+                                 size_t *count)
+{
+    const http_head *head = &http->head;
+    if (http_head_count(head, "range") != 1 || !hub_equal(head->method, hub_text("GET")) ||
+        !condition_range(head, &file->validators))
+        return RANGE_WHOLE;
+    return range_parse(http_head_get(head, "range"), (uint64_t)file->info.st_size, parts, count);
+}
+
+static hub_status send_file(hub_http *http, const static_root *root, const found *file)
+{
+    byte_range parts[RANGES_MAX];
+    size_t count = 0;
+    range_result ranges = asked_ranges(http, file, parts, &count);
+    if (ranges == RANGE_UNSATISFIABLE)
+        return send_unsatisfiable(http, file);
+    hub_status status = add_file_fields(http, root, file);
+    if (status != HUB_OK) {
+        close(file->fd);
+        return status;
+    }
+    if (ranges == RANGE_WHOLE)
+        return send_whole(http, file);
+    return count == 1 ? send_part(http, file, parts) : send_parts(http, file, parts, count);
+}
+
+static hub_status answer(hub_http *http, const static_root *root, const found *file)
+{
+    switch (condition_check(&http->head, &file->validators)) {
+    case CONDITION_NOT_MODIFIED:
+        return send_not_modified(http, root, file);
+    case CONDITION_FAILED:
+        close(file->fd);
+        return http_refuse(http, 412, "the file is not as the request's conditions want it", NULL);
+    case CONDITION_HOLDS:
+        break;
+    }
+    return send_file(http, root, file);
 }
 
 hub_status static_serve(hub_http *http, void *arg)
 {
     const static_root *root = arg;
-    char path[PATH_ROOM + 16];
+    char path[PATH_ROOM + ENDING_ROOM];
     hub_bytes below = router_parameter(&http->match, "*");
     if (!below.data)
         return add_slash(http); /* the prefix itself */
@@ -142,17 +335,23 @@ hub_status static_serve(hub_http *http, void *arg)
     if (directory_asked)
         strcpy(path + length, "index.html");
 
-    int fd = open_beneath(root->fd, path, O_RDONLY);
-    struct stat file;
-    if (fd < 0)
-        return not_found(http);
-    if (fstat(fd, &file) < 0 || !(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode))) {
-        close(fd);
+    found file = {.fd = beneath_open(root->fd, path), .coded = CODING_IDENTITY};
+    if (file.fd < 0)
+        return cannot_open(http, errno);
+    if (fstat(file.fd, &file.info) < 0 || !(S_ISREG(file.info.st_mode) || S_ISDIR(file.info.st_mode))) {
+        close(file.fd);
         return not_found(http);
     }
-    if (S_ISDIR(file.st_mode)) {
-        close(fd);
+    if (S_ISDIR(file.info.st_mode)) {
+        close(file.fd);
         return directory_asked ? not_found(http) : add_slash(http);
     }
-    return send_file(http, fd, &file, path);
+    if (!choose_coding(http, root, path, &file)) {
+        close(file.fd);
+        return http_refuse(http, 406, "the file is in none of the accepted codings",
+                           "Vary: Accept-Encoding\r\n");
+    }
+    file.type = mime_type(hub_text(path));
+    validate(&file);
+    return answer(http, root, &file);
 }
