@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One WebSocket client, as the files of this folder share it: its state, and what they do for each other. The
+ * floors above know it as the public header's hub_ws.
+ *
+ *     websocket.c   the protocol: bytes that arrive, time, the connection's end, opening
+ *     handler.c     the application's handlers and the greenlets that they run in
+ *     inbox.c       messages that wait for a parked handler
+ *     send.c        messages, close frames, broadcasts
+ *     public.c      what applications ask about a client
+ */
+#ifndef WORKER_WS_CLIENT_H
+#define WORKER_WS_CLIENT_H
+
+#include "worker/hub/greenlet.h"
+#include "worker/net/input.h"
+#include "worker/rooms/fanout.h"
+#include "worker/ws/frame.h"
+#include "worker/ws/message.h"
+#include "worker/ws/websocket.h"
+
+/* A message that waits for its handler. */
+typedef struct inbox_message {
+    struct inbox_message *next;
+    hub_type type;
+    size_t length;
+    unsigned char bytes[];
+} inbox_message;
+
+struct hub_ws {
+    session session;        /* its first member: what rooms deliver to */
+    connection *connection; /* NULL: gone */
+    const ws_route *route;
+    message_parser parser;
+    greenlet *greenlet;   /* that runs its handler; NULL: none */
+    inbox_message *inbox; /* the newest; its `next` is the oldest */
+    size_t inbox_bytes;
+
+    /* The message lent to the handler. In memory of its own, or in a held read buffer, or where it was read
+     * while the hub waits in the reading callback for the handler to park. */
+    hub_message current;
+    void *current_memory;
+    input_block *current_block;
+
+    char *path;                                  /* for parameters; NULL when the route has none */
+    uint16_t close_code;                         /* 0: not closing; else what the close handler is told */
+    uint16_t subprotocol_at, subprotocol_length; /* in the route's list */
+    bool lent : 1;                               /* `current` is with the handler */
+    bool receiving : 1;                          /* the loop is parked in hub_ws_recv */
+    bool close_sent : 1, close_received : 1;
+    bool pinged : 1; /* a ping is out since the client was last heard */
+    bool draining : 1;
+    bool opened : 1;    /* the open handler was called, so the close handler will be */
+    bool close_due : 1; /* the close handler is still to be called */
+    bool slow : 1;      /* the timer looks at how long its queue has been over the soft limit */
+    char *close_reason;
+    hub_ws *next_waiting;              /* for a greenlet for the close handler */
+    _Alignas(16) unsigned char data[]; /* the application's */
+};
+
+/* The worker's settings; set by ws_open. */
+extern const ws_server *client_server;
+
+/* Adds one to a counter of the scoreboard, whose only writer this process is. */
+static inline void client_count(_Atomic uint64_t *word)
+{
+    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* Gives back the memory in which the message lent to the handler lies. */
+void client_release(hub_ws *ws);
+
+/* Frees a client of which neither connection nor handler is left. */
+void client_free(hub_ws *ws);
+
+/* ---- send.c ---- */
+
+void send_control_frame(hub_ws *ws, frame_opcode opcode, hub_bytes body);
+
+/* The first close frame, of either side, decides what the close handler is told. */
+void send_remember_close(hub_ws *ws, uint16_t code, hub_bytes reason);
+
+/* Sends a close frame, once, and waits for the peer's (RFC 6455, 5.5.1). CLOSE_NO_STATUS sends one without a
+ * code. */
+void send_close(hub_ws *ws, uint16_t code, hub_bytes reason);
+
+/* Closes without waiting for the peer: it broke the protocol, or does not read (7.1.7). */
+void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason);
+
+/* Delivers a record of the log; session_kind.deliver. */
+void send_delivery(session *s, const delivery *what);
+
+/* ---- inbox.c ---- */
+
+/* Keeps a copy of a message. A full inbox stops the reading of the client. False without memory. */
+bool inbox_push(hub_ws *ws, hub_type type, hub_bytes body);
+
+/* The oldest message becomes `current`, lent to the handler. The inbox is not empty. */
+void inbox_lend(hub_ws *ws);
+
+/* Nobody will want what waits; the client is read on, up to its close frame. */
+void inbox_drop(hub_ws *ws);
+
+/* ---- handler.c ---- */
+
+/* Once a worker, before its first client. */
+void handler_open(void);
+
+/* Starts the greenlet of a client that is there; it runs at once. Without one the client is sent away. Hub
+ * context. */
+void handler_start(hub_ws *ws);
+
+/* Runs what is left for a client that is gone, its close handler last, however long it takes to get a
+ * greenlet. Hub context. */
+void handler_finish(hub_ws *ws);
+
+/* Gives the handler a message that lies where it was read, or in the parser's memory. Hub context. */
+void handler_lend(hub_ws *ws, const message_event *event);
+
+/* True when a message can be lent at once: no other is with the handler. */
+bool handler_is_free(const hub_ws *ws);
+
+/* Wakes a receive loop that waits for messages which will not come. */
+void handler_end_receiving(hub_ws *ws);
+
+#endif
