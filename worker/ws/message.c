@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/ws/message.h"
 #include "worker/ws/close.h"
+#include "worker/ws/deflate.h"
 #include "worker/ws/frame.h"
 #include "worker/ws/utf8.h"
 
@@ -20,6 +21,7 @@ struct message_assembly {
     size_t length, capacity;
     hub_type type;
     utf8_state utf8;
+    bool compressed;     /* `data` is to be inflated when the message ends */
     bool delivered;      /* `data` is the message of the last event: the next call frees it */
     uint8_t tail_length; /* begun header or control frame */
     unsigned char tail[TAIL_MAX];
@@ -28,6 +30,12 @@ struct message_assembly {
 void message_open(message_parser *parser, size_t max_message)
 {
     *parser = (message_parser){.max_message = max_message};
+}
+
+void message_deflate(message_parser *parser, deflate_context *context)
+{
+    parser->compressed = true;
+    parser->deflate = context;
 }
 
 void message_close(message_parser *parser)
@@ -146,6 +154,47 @@ static message_event control(message_parser *parser, const frame_part *part)
                            .bytes = hub_bytes_of(part->payload, part->length)};
 }
 
+static message_event delivered(message_assembly *assembly)
+{
+    assembly->delivered = true;
+    return (message_event){.kind = MESSAGE_DATA,
+                           .type = assembly->type,
+                           .bytes = hub_bytes_of(assembly->data, assembly->length)};
+}
+
+/* A compressed message has ended; `payload` may be the assembly's own, which the message's bytes replace. */
+static message_event inflated(message_parser *parser, hub_bytes payload)
+{
+    message_assembly *assembly = parser->assembly;
+    unsigned char *data;
+    size_t length;
+    switch (deflate_inflate(parser->deflate, payload, parser->max_message, &data, &length)) {
+    case HUB_OK:
+        break;
+    case HUB_ETOOBIG:
+        return fail(parser, CLOSE_TOO_BIG, "message too big");
+    case HUB_ENOMEM:
+        return no_memory(parser);
+    default:
+        return fail(parser, CLOSE_INVALID_TEXT, "message cannot be inflated");
+    }
+    free(assembly->data);
+    assembly->data = data;
+    assembly->length = assembly->capacity = length;
+    if (assembly->type == HUB_TEXT && !utf8_valid(data, length))
+        return fail(parser, CLOSE_INVALID_TEXT, "text is not UTF-8");
+    return delivered(assembly);
+}
+
+static message_event whole_compressed(message_parser *parser, const frame_parser *state,
+                                      const frame_part *part)
+{
+    if (!assembly_needed(parser, state))
+        return no_memory(parser);
+    parser->assembly->type = (hub_type)part->opcode;
+    return inflated(parser, hub_bytes_of(part->payload, part->length));
+}
+
 /* A message of one frame that lies whole in the caller's bytes. */
 static message_event whole(message_parser *parser, const frame_part *part)
 {
@@ -164,11 +213,13 @@ static message_event assemble(message_parser *parser, const frame_part *part)
     if (part->opcode != FRAME_CONTINUATION && part->offset == 0) {
         assembly->type = (hub_type)part->opcode;
         assembly->utf8 = (utf8_state){0};
+        assembly->compressed = part->rsv1;
     }
 
     bool ends = part->fin && part->last;
-    if (assembly->type == HUB_TEXT && (!utf8_feed(&assembly->utf8, part->payload, part->length) ||
-                                       (ends && !utf8_complete(assembly->utf8))))
+    if (assembly->type == HUB_TEXT && !assembly->compressed &&
+        (!utf8_feed(&assembly->utf8, part->payload, part->length) ||
+         (ends && !utf8_complete(assembly->utf8))))
         return fail(parser, CLOSE_INVALID_TEXT, "text is not UTF-8");
 
     if (part->length > 0) {
@@ -184,10 +235,9 @@ static message_event assemble(message_parser *parser, const frame_part *part)
     }
     if (!ends)
         return more();
-    assembly->delivered = true;
-    return (message_event){.kind = MESSAGE_DATA,
-                           .type = assembly->type,
-                           .bytes = hub_bytes_of(assembly->data, assembly->length)};
+    if (assembly->compressed)
+        return inflated(parser, hub_bytes_of(assembly->data, assembly->length));
+    return delivered(assembly);
 }
 
 static message_event deliver(message_parser *parser, frame_result result, const frame_parser *state,
@@ -198,7 +248,7 @@ static message_event deliver(message_parser *parser, frame_result result, const 
     if (part->opcode & 0x08)
         return control(parser, part);
     if (result == FRAME_WHOLE && part->fin && part->opcode != FRAME_CONTINUATION)
-        return whole(parser, part);
+        return part->rsv1 ? whole_compressed(parser, state, part) : whole(parser, part);
     if (!assembly_needed(parser, state))
         return no_memory(parser);
     return assemble(parser, part);
@@ -265,7 +315,8 @@ message_event message_next(message_parser *parser, unsigned char *data, size_t l
     while (*consumed < length) {
         frame_part part;
         frame_result result;
-        frame_parser between = {0}; /* nothing is known between messages, so nothing is kept */
+        /* Nothing is known between messages, so nothing is kept. */
+        frame_parser between = {.rsv1_allowed = parser->compressed};
         frame_parser *state = parser->assembly ? &parser->assembly->frame : &between;
         message_event event;
 

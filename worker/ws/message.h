@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * WebSocket messages out of the bytes that a client sent: fragments put together, text checked, limits kept,
- * control frames delivered in between (RFC 6455, sections 5.4 to 5.6, 7.1.5, 8.1). No input or output here.
+ * control frames delivered in between (RFC 6455, sections 5.4 to 5.6, 7.1.5, 8.1); compressed messages
+ * inflated (RFC 7692, section 6). No input or output here.
  *
  * The caller reads into a buffer that all its connections share, and hands every fresh byte in exactly once:
  *
@@ -15,7 +16,8 @@
  *
  * At MESSAGE_MORE everything has been consumed: what belongs to an unfinished frame or message was copied
  * into memory of the parser's own. Between messages the parser owns nothing but itself. A frame that arrived
- * whole, in a message of one frame, is handed out where it lies, without a copy.
+ * whole, in a message of one frame, is handed out where it lies, without a copy. A compressed message stays
+ * compressed until it ends, and is then inflated at once.
  */
 #ifndef WORKER_WS_MESSAGE_H
 #define WORKER_WS_MESSAGE_H
@@ -23,12 +25,15 @@
 #include <hubbub.h>
 
 typedef struct message_assembly message_assembly;
+typedef struct deflate_context deflate_context;
 
-/* One of each connection: 24 bytes. Set up by message_open; its fields are private. */
+/* One of each connection: 32 bytes. Set up by message_open; its fields are private. */
 typedef struct message_parser {
     message_assembly *assembly; /* NULL while nothing is unfinished */
+    deflate_context *deflate;   /* of compressed messages; the caller's */
     size_t max_message;
-    bool ended; /* after a close frame or an error */
+    bool compressed; /* compressed messages are allowed */
+    bool ended;      /* after a close frame or an error */
 } message_parser;
 
 typedef enum message_kind {
@@ -55,6 +60,12 @@ typedef struct message_event {
 /* A parser for a new connection; `max_message` in bytes of one whole message. Allocates nothing. */
 void message_open(message_parser *parser, size_t max_message);
 
+/*
+ * permessage-deflate was negotiated: messages may come compressed. `context` is the client's, with context
+ * takeover, else NULL; it stays the caller's. Before the first byte.
+ */
+void message_deflate(message_parser *parser, deflate_context *context);
+
 /* Frees what is unfinished. The parser may then be opened again. */
 void message_close(message_parser *parser);
 
@@ -64,7 +75,9 @@ void message_close(message_parser *parser);
  *
  * MESSAGE_ERROR: 1002 for what frame.h lists, and for a close frame with one byte or a code that must not be
  * sent; 1007 for text, or a close reason, that is not UTF-8, as soon as the wrong byte is there; 1009 for a
- * message above the limit, as soon as its declared length says so; 1011 without memory. After MESSAGE_CLOSE
+ * message above the limit, as soon as its declared length says so; 1011 without memory. Of a compressed
+ * message, when it ends: 1007 for bytes that cannot be inflated and for text that is not UTF-8, 1009 when it
+ * inflates to more than the limit, which also bounds its compressed bytes, as they come. After MESSAGE_CLOSE
  * and MESSAGE_ERROR whatever follows is consumed unread (5.5.1, 7.1.7).
  *
  * Memory for unfinished messages grows with the bytes that came, never with the length that was declared.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/buffer.h"
+#include "worker/ws/deflate.h"
 #include "worker/ws/frame.h"
 #include "worker/ws/message.h"
 
@@ -96,6 +97,47 @@ static void assert_events(buffer *stream, size_t limit, const char *expected)
     buffer_free(&out);
     buffer_free(stream);
 }
+
+/* ---- compressed messages ---- */
+
+typedef struct compressed_run {
+    deflate_terms terms; /* with takeover in some direction: a client with a context */
+    size_t limit;
+} compressed_run;
+
+/* As events_of, for a client that negotiated permessage-deflate; in pieces of random sizes, or of `step`. */
+static buffer compressed_events(const buffer *stream, size_t step, unsigned seed, const compressed_run *run)
+{
+    buffer out = {0};
+    message_parser parser;
+    deflate_context *context = run->terms.client_takeover ? deflate_context_new(run->terms) : NULL;
+    message_open(&parser, run->limit);
+    message_deflate(&parser, context);
+    for (size_t at = 0; at < stream->length;) {
+        size_t piece = step ? step : 1 + (size_t)rand_r(&seed) % (rand_r(&seed) % 2 ? 5 : 900);
+        if (piece > stream->length - at)
+            piece = stream->length - at;
+        feed(&parser, stream->data + at, piece, &out);
+        at += piece;
+    }
+    message_close(&parser);
+    deflate_context_free(context);
+    return out;
+}
+
+static void assert_compressed_events(buffer *stream, size_t limit, const char *expected)
+{
+    compressed_run run = {.limit = limit};
+    for (size_t step = 1; step <= stream->length; step = step < 40 ? step + 1 : step * 2 + 1) {
+        buffer out = compressed_events(stream, step, 0, &run);
+        assert_int_equal(buffer_append(&out, "", 1), HUB_OK);
+        assert_string_equal(out.data, expected);
+        buffer_free(&out);
+    }
+    buffer_free(stream);
+}
+
+#define HELLO "\xf2\x48\xcd\xc9\xc9\x07\x00" /* RFC 7692, 7.2.3.1 */
 
 /* ---- tests ---- */
 
@@ -450,6 +492,202 @@ static void a_whole_message_received_in_place_comes_as_one_event(void **state)
     message_close(&parser);
 }
 
+static void compressed_messages_are_inflated(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    add_frame(&stream, 0xC1, HELLO, 7);
+    add_text(&stream, 0x81, "plain");
+    add_frame(&stream, 0xC2, HELLO, 7);
+    add_frame(&stream, 0xC1, "\0", 1);
+    add_frame(&stream, 0xC1, "", 0);
+    assert_compressed_events(&stream, LIMIT,
+                             "1/1/0/5:Hello\n1/1/0/5:plain\n1/2/0/5:Hello\n1/1/0/0:\n1/1/0/0:\n");
+}
+
+/* RFC 7692, 6.1: only the first frame of a message has the bit; 7.2.3.1 has this example. */
+static void a_compressed_message_may_come_in_fragments_with_control_frames_between(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    add_frame(&stream, 0x41, "\xf2\x48\xcd", 3);
+    add_text(&stream, 0x89, "ping");
+    add_frame(&stream, 0x00, "", 0);
+    add_frame(&stream, 0x80, "\xc9\xc9\x07\x00", 4);
+    add_text(&stream, 0x81, "plain");
+    add_text(&stream, 0x01, "al");
+    add_text(&stream, 0x80, "so");
+    assert_compressed_events(&stream, LIMIT, "2/0/0/4:ping\n1/1/0/5:Hello\n1/1/0/5:plain\n1/1/0/4:also\n");
+}
+
+static void rsv1_where_it_must_not_be_ends_with_1002(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    add_frame(&stream, 0xC1, HELLO, 7);
+    assert_events(&stream, LIMIT, "5/0/1002/16:reserved bit set\n"); /* not negotiated */
+
+    static const unsigned firsts[] = {0xC8, 0xC9, 0xCA, 0xA1, 0x91, 0xE1, 0xD2};
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+        add_frame(&stream, firsts[i], "", 0);
+        assert_compressed_events(&stream, LIMIT, "5/0/1002/16:reserved bit set\n");
+    }
+    add_frame(&stream, 0x41, "\xf2\x48\xcd", 3);
+    add_frame(&stream, 0xC0, "\xc9\xc9\x07\x00", 4);
+    assert_compressed_events(&stream, LIMIT, "5/0/1002/16:reserved bit set\n");
+    add_text(&stream, 0x01, "plain");
+    add_frame(&stream, 0xC0, "", 0);
+    assert_compressed_events(&stream, LIMIT, "5/0/1002/16:reserved bit set\n");
+}
+
+static void inflated_text_that_is_not_utf_8_ends_with_1007(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    static const char stored[] = "\x00\x02\x00\xfd\xff\xc3\xff\x00"; /* a block that is not compressed */
+    add_frame(&stream, 0xC2, stored, 8);
+    add_frame(&stream, 0xC1, stored, 8);
+    assert_compressed_events(&stream, LIMIT, "1/2/0/2:\xc3\xff\n5/0/1007/17:text is not UTF-8\n");
+}
+
+static void what_cannot_be_inflated_ends_with_1007(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    add_text(&stream, 0xC2, "\xff\xff");
+    assert_compressed_events(&stream, LIMIT, "5/0/1007/26:message cannot be inflated\n");
+    add_frame(&stream, 0xC2, HELLO, 4);
+    assert_compressed_events(&stream, LIMIT, "5/0/1007/26:message cannot be inflated\n");
+}
+
+static void the_limit_counts_inflated_and_compressed_bytes(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    char many[1000];
+    hub_bytes small;
+    memset(many, 'x', sizeof many);
+    assert_true(deflate_message(NULL, 15, hub_bytes_of(many, sizeof many), &small));
+    add_frame(&stream, 0xC2, small.data, small.length);
+    assert_compressed_events(&stream, 999, "5/0/1009/15:message too big\n");
+
+    char zeros[20] = {0}; /* four empty blocks */
+    for (int i = 0; i < 4; i++)
+        memcpy(zeros + 5 * i, "\0\0\0\xff\xff", 5);
+    add_frame(&stream, 0x42, zeros, 20);
+    add_frame(&stream, 0x80, "\0", 1);
+    assert_compressed_events(&stream, 21, "1/2/0/0:\n");
+    add_frame(&stream, 0x42, zeros, 20);
+    add_frame(&stream, 0x80, "\0", 1);
+    assert_compressed_events(&stream, 20, "5/0/1009/15:message too big\n");
+}
+
+static void an_inflated_message_can_be_taken_over(void **state)
+{
+    (void)state;
+    buffer stream = {0};
+    message_parser parser;
+    size_t consumed;
+    message_open(&parser, LIMIT);
+    message_deflate(&parser, NULL);
+    add_frame(&stream, 0xC1, HELLO, 7);
+    message_event event = message_next(&parser, (unsigned char *)stream.data, stream.length, &consumed);
+    assert_int_equal(event.kind, MESSAGE_DATA);
+    assert_false(event.borrowed);
+    char *taken = message_take(&parser);
+    assert_ptr_equal(taken, event.bytes.data);
+    assert_int_equal(message_next(&parser, NULL, 0, &consumed).kind, MESSAGE_MORE);
+    assert_int_equal(message_memory(&parser), 0);
+    assert_memory_equal(taken, "Hello", 5);
+    free(taken);
+    message_close(&parser);
+    buffer_free(&stream);
+}
+
+/* Streams of random messages, plain, compressed and wrong, with and without kept windows, in random pieces.
+ */
+static void random_compressed_streams_give_the_same_events_however_they_are_cut(void **state)
+{
+    (void)state;
+    unsigned seed = 1871;
+    for (int round = 0; round < 600; round++) {
+        compressed_run run = {.limit = 4000, .terms = {15, 15, round % 2, round % 2}};
+        deflate_context *client = round % 2 ? deflate_context_new(run.terms) : NULL;
+        buffer stream = {0};
+        for (int count = 1 + rand_r(&seed) % 6; count > 0; count--) {
+            char payload[5000];
+            size_t length = (size_t)rand_r(&seed) % (rand_r(&seed) % 8 == 0 ? sizeof payload : 700);
+            for (size_t i = 0; i < length; i++)
+                payload[i] = (char)('a' + (rand_r(&seed) % 7 ? i % 11 : (unsigned)rand_r(&seed) % 26));
+            hub_bytes body = hub_bytes_of(payload, length), small;
+            bool compressed = deflate_message(client, 15, body, &small);
+            if (compressed)
+                body = small;
+            unsigned bit = compressed ? 0x40 : 0, wrong = rand_r(&seed) % 40 ? 0 : 0x40;
+            size_t cut = body.length ? (size_t)rand_r(&seed) % body.length : 0;
+            if (rand_r(&seed) % 2) {
+                add_frame(&stream, 0x81 | bit, body.data, body.length);
+            } else {
+                add_frame(&stream, 0x02 | bit, body.data, cut);
+                add_text(&stream, 0x89, "p");
+                add_frame(&stream, 0x80 | wrong, (const char *)body.data + cut, body.length - cut);
+            }
+        }
+        buffer whole = compressed_events(&stream, stream.length, 0, &run);
+        buffer cut = compressed_events(&stream, 0, seed, &run);
+        assert_int_equal(cut.length, whole.length);
+        if (whole.length > 0)
+            assert_memory_equal(cut.data, whole.data, whole.length);
+        buffer_free(&stream);
+        buffer_free(&whole);
+        buffer_free(&cut);
+        deflate_context_free(client);
+    }
+}
+
+static void a_large_compressed_frame_can_be_received_in_place(void **state)
+{
+    (void)state;
+    enum { SIZE = 60000 };
+    buffer stream = {0}, out = {0};
+    message_parser parser;
+    message_event event = {0};
+    size_t room, at = 20;
+    unsigned seed = 3;
+    char *bytes = malloc(SIZE);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (char)(rand_r(&seed) % 2 ? 'a' : rand_r(&seed) % 64);
+    hub_bytes small;
+    assert_true(deflate_message(NULL, 15, hub_bytes_of(bytes, SIZE), &small));
+    assert_true(small.length > 20000);
+    add_frame(&stream, 0xC1, small.data, small.length);
+    message_open(&parser, LIMIT);
+    message_deflate(&parser, NULL);
+    feed(&parser, stream.data, at, &out);
+    for (void *place; (place = message_room(&parser, &room));) {
+        size_t some = room > 999 ? 999 : room;
+        memcpy(place, stream.data + at, some);
+        at += some;
+        event = message_filled(&parser, some);
+        assert_int_equal(event.kind, MESSAGE_MORE);
+    }
+    feed(&parser, stream.data + at, stream.length - at, &out);
+    assert_int_equal(out.length, strlen("1/1/0/60000:\n") + SIZE);
+    assert_memory_equal(out.data + strlen("1/1/0/60000:"), bytes, SIZE);
+    message_close(&parser);
+    free(bytes);
+    buffer_free(&stream);
+    buffer_free(&out);
+}
+
+static int close_deflate(void **state)
+{
+    (void)state;
+    deflate_close();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +709,15 @@ int main(void)
         cmocka_unit_test(a_large_frame_can_be_received_in_place),
         cmocka_unit_test(text_received_in_place_is_checked),
         cmocka_unit_test(a_whole_message_received_in_place_comes_as_one_event),
+        cmocka_unit_test(compressed_messages_are_inflated),
+        cmocka_unit_test(a_compressed_message_may_come_in_fragments_with_control_frames_between),
+        cmocka_unit_test(rsv1_where_it_must_not_be_ends_with_1002),
+        cmocka_unit_test(inflated_text_that_is_not_utf_8_ends_with_1007),
+        cmocka_unit_test(what_cannot_be_inflated_ends_with_1007),
+        cmocka_unit_test(the_limit_counts_inflated_and_compressed_bytes),
+        cmocka_unit_test(an_inflated_message_can_be_taken_over),
+        cmocka_unit_test(random_compressed_streams_give_the_same_events_however_they_are_cut),
+        cmocka_unit_test(a_large_compressed_frame_can_be_received_in_place),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, close_deflate);
 }
