@@ -179,6 +179,9 @@ static hub_status open_loop(const worker_boot *boot, error *why)
         return status;
     loop_publish_turns(&worker.row->turns);
     greenlet_publish_running(worker.row);
+    if (boot->slot == 0 && boot->generation == 1) /* the same for all */
+        log_info("greenlets have stacks of %zu KB with %s", boot->config->stack_size / 1024,
+                 stack_guard_name());
     return HUB_OK;
 }
 
