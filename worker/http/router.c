@@ -396,12 +396,24 @@ static bool visit_allow(path_walk *walk, const route *list)
     return false;
 }
 
+static void allow_all(path_walk *walk, const router_node *node)
+{
+    visit_allow(walk, node->here);
+    visit_allow(walk, node->rest);
+    for (size_t i = 0; i < node->child_count; i++)
+        allow_all(walk, node->children[i]);
+    if (node->parameter)
+        allow_all(walk, node->parameter);
+}
+
 size_t router_allow(const router *routes, route_kind kind, hub_bytes path, char *out, size_t size)
 {
     path_walk walk = {.visit = visit_allow, .kind = kind, .out = out, .size = size};
     if (size == 0)
         return 0;
-    if (path_valid(path))
+    if (hub_equal(path, hub_text("*")))
+        allow_all(&walk, &routes->root);
+    else if (path_valid(path))
         walk_from(&walk, &routes->root, path);
     out[walk.length] = '\0';
     return walk.length;

@@ -59,7 +59,8 @@ router_result router_find(const router *routes, route_kind kind, hub_bytes metho
 
 /*
  * Writes the methods that the path knows among routes of the kind ("GET, HEAD, POST"), for the Allow field,
- * and returns the text's length; cut at whole names when `size` is too small, always ended with a NUL.
+ * and returns the text's length; cut at whole names when `size` is too small, always ended with a NUL. For
+ * the path "*": those that any route knows.
  */
 size_t router_allow(const router *routes, route_kind kind, hub_bytes path, char *out, size_t size);
 

@@ -2,6 +2,7 @@
 #include "worker/http/server.h"
 
 #include "common/log.h"
+#include "worker/http/field.h"
 #include "worker/hub/greenlet.h"
 
 #include <stdio.h>
@@ -150,13 +151,45 @@ static outcome answer_at_once(hub_http *http, int status, const char *text, cons
     return ANSWERED;
 }
 
+enum { ALLOW_ROOM = 256 };
+
+static void add_method(char *list, const char *method)
+{
+    size_t length = strlen(list);
+    if (!field_list_has(hub_text(list), hub_text(method)))
+        snprintf(list + length, ALLOW_ROOM - length, "%s%s", length ? ", " : "", method);
+}
+
+/* Writes what may be done with the path as "Allow: GET, OPTIONS"; `*` is the whole server (RFC 9110, 10.2.1).
+ */
+static void allow_field(hub_bytes path, char field[ALLOW_ROOM + 16])
+{
+    char list[ALLOW_ROOM];
+    router_match match;
+    router_allow(server->router, ROUTE_HTTP, path, list, sizeof list - 24);
+    if (router_find(server->router, ROUTE_WS, hub_text("GET"), path, &match) == ROUTER_FOUND)
+        add_method(list, "GET");
+    add_method(list, "OPTIONS");
+    snprintf(field, ALLOW_ROOM + 16, "Allow: %s\r\n", list);
+}
+
 static outcome refuse_method(hub_http *http)
 {
-    char extra[256] = "Allow: ";
-    size_t length =
-        7 + router_allow(server->router, ROUTE_HTTP, http->head.path, extra + 7, sizeof extra - 10);
-    memcpy(extra + length, "\r\n", 3);
-    return answer_at_once(http, 405, "the resource does not take this method", extra);
+    char field[ALLOW_ROOM + 16];
+    allow_field(http->head.path, field);
+    return answer_at_once(http, 405, "the resource does not take this method", field);
+}
+
+/* OPTIONS where no route takes it (RFC 9110, 9.3.7). */
+static outcome answer_options(hub_http *http)
+{
+    char field[ALLOW_ROOM + 16];
+    allow_field(http->head.path, field);
+    if (buffer_append_text(&http->fields_out, field) != HUB_OK)
+        return answer_at_once(http, 503, "the server is busy", "Retry-After: 1\r\n");
+    hub_http_reply(http, 204, NULL, hub_bytes_of(NULL, 0));
+    end_exchange(http);
+    return ANSWERED;
 }
 
 static outcome try_upgrade(hub_http *http, connection *c)
@@ -176,18 +209,21 @@ static outcome dispatch(connection *c, hub_http *http)
     if (is_get && head->upgrade && http_head_has(head, "upgrade", "websocket") &&
         router_find(server->router, ROUTE_WS, head->method, head->path, &http->match) == ROUTER_FOUND)
         return try_upgrade(http, c);
+    bool is_options = hub_equal(head->method, hub_text("OPTIONS"));
+    if (is_options && hub_equal(head->path, hub_text("*")))
+        return answer_options(http);
     switch (router_find(server->router, ROUTE_HTTP, head->method, head->path, &http->match)) {
     case ROUTER_FOUND:
         break;
     case ROUTER_BAD_PATH:
         return answer_at_once(http, 400, "the path is not valid", NULL);
     case ROUTER_METHOD:
-        return refuse_method(http);
+        return is_options ? answer_options(http) : refuse_method(http);
     case ROUTER_NOT_FOUND:
         if (router_find(server->router, ROUTE_WS, hub_text("GET"), head->path, &http->match) != ROUTER_FOUND)
             return answer_at_once(http, 404, "there is nothing here", NULL);
         if (!is_get)
-            return answer_at_once(http, 405, "the resource does not take this method", "Allow: GET\r\n");
+            return is_options ? answer_options(http) : refuse_method(http);
         return try_upgrade(http, c); /* which says what is missing */
     }
     return run_handler(http, http->match.value);

@@ -205,6 +205,9 @@ static void the_allow_list_names_the_methods_of_all_patterns_once(void **state)
     router_allow(routes, ROUTE_WS, hub_text("/a"), out, sizeof out);
     assert_string_equal(out, "GET, HEAD");
     assert_int_equal(router_allow(routes, ROUTE_HTTP, hub_text("bad"), out, sizeof out), 0);
+    add(routes, "DELETE", "/deep/:y/a", "5");
+    router_allow(routes, ROUTE_HTTP, hub_text("*"), out, sizeof out);
+    assert_string_equal(out, "POST, HEAD, DELETE, GET");
     router_free(routes);
 }
 

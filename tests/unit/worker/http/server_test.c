@@ -598,9 +598,9 @@ static void what_cannot_be_served_is_refused_with_its_status(void **state)
     refused("GET /hello HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
     refused("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 404 ");
     refused("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 400 ");
-    refused("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Allow: GET, HEAD");
+    refused("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Allow: GET, HEAD, OPTIONS\r\n");
     refused("GET /ws HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 426 ");
-    refused("POST /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Allow: GET\r\n");
+    refused("POST /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "Allow: GET, OPTIONS\r\n");
     refused("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", "HTTP/1.1 413 ");
     refused("GET /hello HTTP/9.9\r\nHost: a\r\n\r\n", "HTTP/1.1 505 ");
     assert_int_equal(seen.calls, 0);
@@ -649,6 +649,23 @@ static void a_handler_that_forgets_to_answer_answers_500(void **state)
     (void)state;
     serve_http("GET", "/forgets", forgets, NULL);
     refused("GET /forgets HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 500 ");
+}
+
+static void options_are_told_of_every_path_that_is_known(void **state)
+{
+    (void)state;
+    serve_http("GET", "/hello", hello, NULL);
+    serve_http("POST", "/both", hello, NULL);
+    serve_http("*", "/any", hello, NULL);
+    serve_ws("/both", (ws_route){.on_message = NULL});
+    refused("OPTIONS /hello HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 ");
+    refused("OPTIONS /hello HTTP/1.1\r\nHost: a\r\n\r\n", "Allow: GET, HEAD, OPTIONS\r\n");
+    refused("OPTIONS /both HTTP/1.1\r\nHost: a\r\n\r\n", "Allow: POST, GET, OPTIONS\r\n");
+    refused("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 ");
+    refused("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "Allow: POST, GET, HEAD, OPTIONS\r\n");
+    refused("OPTIONS /any HTTP/1.1\r\nHost: a\r\n\r\n", "hello");
+    refused("OPTIONS /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 404 ");
+    refused("DELETE /both HTTP/1.1\r\nHost: a\r\n\r\n", "Allow: POST, GET, OPTIONS\r\n");
 }
 
 static void a_second_answer_is_refused(void **state)
@@ -740,6 +757,7 @@ int main(void)
         TEST(head_gets_the_head_alone),
         TEST(a_client_that_waits_for_100_gets_it),
         TEST(a_handler_that_forgets_to_answer_answers_500),
+        TEST(options_are_told_of_every_path_that_is_known),
         TEST(a_second_answer_is_refused),
         TEST(without_a_greenlet_the_answer_is_503),
         TEST(draining_ends_idle_connections_and_finishes_requests),
