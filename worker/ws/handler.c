@@ -179,8 +179,10 @@ hub_status hub_ws_recv(hub_ws *ws, hub_message *message, double timeout)
             return status;
     } else {
         static unsigned taken;
-        if (++taken % BATCH == 0)
-            hub_yield(); /* a client that always has a next message must not keep the others inbox_message */
+        /* A client that always has a next message must not keep the others waiting, nor its handler from
+         * being killed. */
+        if (++taken % BATCH == 0 && hub_sleep(0) == HUB_ECANCELED)
+            return HUB_ECANCELED;
         inbox_lend(ws);
     }
     *message = ws->current;

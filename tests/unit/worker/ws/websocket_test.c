@@ -473,6 +473,35 @@ static void a_killed_loop_ends_with_1011(void **state)
     client_close(&c);
 }
 
+static hub_status reads_all(hub_ws *ws, void *arg)
+{
+    (void)arg;
+    hub_message m;
+    seen.greenlet = hub_current();
+    hub_event_wait(seen.gate, HUB_FOREVER);
+    while ((seen.status = hub_ws_recv(ws, &m, HUB_FOREVER)) == HUB_OK)
+        if (++seen.opened == 10)
+            hub_kill(seen.greenlet);
+    return seen.status;
+}
+
+static void a_loop_can_be_killed_though_it_always_has_a_next_message(void **state)
+{
+    (void)state;
+    serve_ws("/loop", (ws_route){.handler = reads_all});
+    static client c;
+    ws_connect(&c, "/loop");
+    for (int i = 0; i < 500; i++) {
+        ws_say(&c, "x");
+        world_turn(1);
+    }
+    hub_event_set(seen.gate);
+    ws_expect_close(&c, 1011, false);
+    assert_int_equal(seen.status, HUB_ECANCELED);
+    assert_true(seen.opened < 200);
+    client_close(&c);
+}
+
 static hub_status closes_itself(hub_ws *ws, void *arg)
 {
     (void)arg;
@@ -965,6 +994,7 @@ int main(void)
         TEST(a_loop_that_returns_closes_the_client),
         TEST(receiving_is_for_receive_loops),
         TEST(a_killed_loop_ends_with_1011),
+        TEST(a_loop_can_be_killed_though_it_always_has_a_next_message),
         TEST(what_was_queued_before_a_close_still_goes_out),
         TEST(a_loop_that_ends_with_messages_unread_still_hears_the_close),
         TEST(the_close_handler_is_told_what_the_client_said),
