@@ -23,6 +23,8 @@ static const double heartbeat_seconds = 0.25;
 static const double send_timeout = 30.0;
 static const double drain_share =
     0.8; /* of the graceful time, for closing clients; the rest is for their answers */
+/* What is kept of it for stop hooks when clients do not go: at its end the master kills. */
+static const double stop_share = 0.1, stop_most = 1.0;
 
 static struct worker {
     const worker_boot *boot;
@@ -67,6 +69,12 @@ static void on_poll_end(struct ev_loop *loop, ev_timer *timer, int events)
         stop();
 }
 
+static double stop_time(void)
+{
+    double share = worker.boot->config->graceful_timeout * stop_share;
+    return share < stop_most ? share : stop_most;
+}
+
 static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)timer, (void)events;
@@ -79,7 +87,7 @@ static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
         log_warning("the graceful time is over: closing %zu connection(s)", connections_count());
     connections_abort();
     stop();
-    ev_timer_set(&worker.grace, 1., 0.);
+    ev_timer_set(&worker.grace, 0.8 * stop_time(), 0.);
     ev_timer_start(loop_ev(), &worker.grace);
 }
 
@@ -93,7 +101,7 @@ static void drain(void)
     /* Connections that wait in a queue which nobody would ever serve are better off with an error. */
     for (size_t i = 0; i < worker.boot->listener_count; i++)
         close(worker.boot->listeners[i].fd);
-    ev_timer_set(&worker.grace, worker.boot->config->graceful_timeout, 0.);
+    ev_timer_set(&worker.grace, worker.boot->config->graceful_timeout - stop_time(), 0.);
     ev_timer_start(loop_ev(), &worker.grace);
     ev_timer_set(&worker.poll_end, 0., 0.1);
     ev_timer_start(loop_ev(), &worker.poll_end);
