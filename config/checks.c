@@ -125,3 +125,12 @@ const char *check_origins(const char *text)
     }
     return NULL;
 }
+
+const char *check_deflate(const char *text)
+{
+    static const char *const modes[] = {"off", "on", "takeover"};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (strcmp(text, modes[i]) == 0)
+            return NULL;
+    return "is no way to compress messages";
+}

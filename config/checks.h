@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The forms of addresses and origins. Each function says what is wrong with a text, in words, or returns
+/* The forms of values that are texts. Each function says what is wrong with a text, in words, or returns
  * NULL. */
 #ifndef CONFIG_CHECKS_H
 #define CONFIG_CHECKS_H
@@ -10,5 +10,8 @@ const char *check_bind(const char *text);
 /* The option ws-origins: "*", or a list of "same" and origins (RFC 6454, section 6.1) with ", " in between.
  */
 const char *check_origins(const char *text);
+
+/* The option ws-deflate. */
+const char *check_deflate(const char *text);
 
 #endif

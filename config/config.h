@@ -43,10 +43,12 @@ typedef struct config {
      * port are those of the Host header. A client that sends no Origin is no browser and is always let in.
      */
     char *ws_origins;
-    size_t max_message;      /* bytes of one whole message; above: close 1009 */
-    double ws_ping_interval; /* a ping to a client that was silent for so long; 0: never */
-    double ws_ping_timeout;  /* closed when silent for so long after it */
-    double ws_close_timeout; /* from our close frame to the end of the connection */
+    size_t max_message;          /* bytes of one whole message; above: close 1009 */
+    double ws_ping_interval;     /* a ping to a client that was silent for so long; 0: never */
+    double ws_ping_timeout;      /* closed when silent for so long after it */
+    double ws_close_timeout;     /* from our close frame to the end of the connection */
+    char *ws_deflate;            /* "off", "on", "takeover" */
+    size_t ws_deflate_threshold; /* bytes of a message that is deflated, at least */
 
     /* output queue of one client */
     size_t queue_soft, queue_hard; /* bytes */

@@ -303,6 +303,39 @@ const option options[] = {
         .help = "From the server's close frame to the end of the connection, answered or not.",
     },
     {
+        .group = group_websocket,
+        .name = "ws-deflate",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, ws_deflate),
+        .initial = "on",
+        .changed_by_hup = true,
+        .value_name = "MODE",
+        .form = "off, on or takeover",
+        .check = check_deflate,
+        .help =
+            "Compression of messages (permessage-deflate) with clients that offer it, as browsers do. on: "
+            "each message for itself, so that a client needs no memory for it and a broadcast is "
+            "compressed once for all. takeover: messages refer to those before them, which makes similar "
+            "ones much smaller, but each client that uses it costs up to 210K of memory and its own "
+            "compression of every broadcast. off: never; so where secrets and what an attacker "
+            "chooses may meet in one message (with takeover: on one connection), as its length can then "
+            "tell about the secret.",
+    },
+    {
+        .group = group_websocket,
+        .name = "ws-deflate-threshold",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, ws_deflate_threshold),
+        .initial = "1000",
+        .minimum = 0,
+        .maximum = GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help = "Shorter messages are sent as they are. Below about 1000 bytes a message fills one packet "
+                "either way, and compressing it costs more than sending it. A message that does not "
+                "get smaller is sent as it is, too.",
+    },
+    {
         .group = group_queue,
         .name = "queue-soft",
         .kind = OPTION_SIZE,

@@ -243,6 +243,14 @@ static hub_status load_application(const worker_boot *boot, error *why)
     return status;
 }
 
+/* config/checks.h lets nothing else through. */
+static deflate_mode deflate_mode_of(const char *text)
+{
+    return strcmp(text, "off") == 0        ? DEFLATE_OFF
+           : strcmp(text, "takeover") == 0 ? DEFLATE_TAKEOVER
+                                           : DEFLATE_ON;
+}
+
 static hub_status open_protocols(const worker_boot *boot, error *why)
 {
     (void)why;
@@ -270,6 +278,8 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .ping_timeout = settings->ws_ping_timeout,
         .close_timeout = settings->ws_close_timeout,
         .drain_time = settings->graceful_timeout * drain_share,
+        .deflate = deflate_mode_of(settings->ws_deflate),
+        .deflate_threshold = settings->ws_deflate_threshold,
     };
     http_open(&worker.http);
     ws_open(&worker.ws);

@@ -37,7 +37,7 @@ def node(tmp_path_factory):
     if not shutil.which("node"):
         pytest.skip("node is not installed")
     folder = tmp_path_factory.mktemp("clients")
-    for name in ("echo.js", "fanout.js"):
+    for name in ("deflate.js", "echo.js", "fanout.js"):
         shutil.copy(ROOT / "tests" / "clients" / name, folder)
     env = dict(os.environ)
     if (DEBIAN_MODULES / "ws").exists():

@@ -148,7 +148,10 @@ static void deliver_record(const bus_record *record)
     }
     if (bus_take(fan.bus, body->bytes) == HUB_OK) {
         body->length = record->body_length;
-        route(&(delivery){.record = record, .body = body});
+        chunk *deflated = NULL;
+        route(&(delivery){.record = record, .body = body, .deflated = &deflated});
+        if (deflated)
+            chunk_drop(deflated);
     }
     chunk_drop(body);
 }

@@ -20,6 +20,12 @@ enum { RECORD_WS_FRAME = 1 /* a whole WebSocket frame from the server, as its cl
 struct delivery {
     const bus_record *record;
     chunk *body; /* shared: whoever queues it takes a reference */
+    /*
+     * The same message in another form, that one session makes and others share: the floor that delivers says
+     * which. *deflated is NULL until it is made; its reference is given back when all have been served. NULL:
+     * there is one receiver, who makes what it needs for itself.
+     */
+    chunk **deflated;
 };
 
 /*

@@ -15,6 +15,7 @@
 #include "worker/hub/greenlet.h"
 #include "worker/net/input.h"
 #include "worker/rooms/fanout.h"
+#include "worker/ws/deflate.h"
 #include "worker/ws/frame.h"
 #include "worker/ws/message.h"
 #include "worker/ws/websocket.h"
@@ -50,9 +51,10 @@ struct hub_ws {
     bool close_sent : 1, close_received : 1;
     bool pinged : 1; /* a ping is out since the client was last heard */
     bool draining : 1;
-    bool opened : 1;    /* the open handler was called, so the close handler will be */
-    bool close_due : 1; /* the close handler is still to be called */
-    bool slow : 1;      /* the timer looks at how long its queue has been over the soft limit */
+    bool opened : 1;           /* the open handler was called, so the close handler will be */
+    bool close_due : 1;        /* the close handler is still to be called */
+    bool slow : 1;             /* the timer looks at how long its queue has been over the soft limit */
+    unsigned deflate_bits : 4; /* of the window that messages to it may be deflated with; 0: they may not */
     char *close_reason;
     hub_ws *next_waiting;              /* for a greenlet for the close handler */
     _Alignas(16) unsigned char data[]; /* the application's */

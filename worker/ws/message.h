@@ -27,10 +27,10 @@
 typedef struct message_assembly message_assembly;
 typedef struct deflate_context deflate_context;
 
-/* One of each connection: 32 bytes. Set up by message_open; its fields are private. */
+/* One of each connection: 32 bytes. Set up by message_open; its fields are private, but for `deflate`. */
 typedef struct message_parser {
     message_assembly *assembly; /* NULL while nothing is unfinished */
-    deflate_context *deflate;   /* of compressed messages; the caller's */
+    deflate_context *deflate;   /* the caller's; see message_deflate */
     size_t max_message;
     bool compressed; /* compressed messages are allowed */
     bool ended;      /* after a close frame or an error */

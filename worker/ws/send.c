@@ -65,15 +65,33 @@ static void time_queue(hub_ws *ws)
     connection_time(c, ws->route->limits.time);
 }
 
-hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
+/* Queues a message, deflated when that was agreed and makes it smaller. Errors: those of connection_send. */
+static hub_status queue_message(hub_ws *ws, hub_type type, hub_bytes body)
 {
     unsigned char header[FRAME_HEADER_MAX];
-    size_t length = frame_header(header, (frame_opcode)type, true, 0, body.length);
+    bool deflated = ws->deflate_bits && body.length >= client_server->deflate_threshold &&
+                    deflate_message(ws->parser.deflate, ws->deflate_bits, body, &body);
+    size_t length = frame_header(header, (frame_opcode)type, true, deflated ? FRAME_RSV1 : 0, body.length);
+    hub_status status = connection_send(ws->connection, hub_bytes_of(header, length), body);
+    if (deflated) {
+        if (status != HUB_OK)
+            deflate_unsent(ws->parser.deflate);
+        deflate_trim();
+    }
+    return status;
+}
+
+/*
+ * A message that has to wait is deflated again when there is room: others may have been sent meanwhile, and a
+ * window that is kept follows the order on the wire.
+ */
+hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
+{
     for (;;) {
         connection *c = ws->connection;
         if (!c || ws->close_sent)
             return HUB_ECLOSED;
-        hub_status status = connection_send(c, hub_bytes_of(header, length), body);
+        hub_status status = queue_message(ws, type, body);
         if (status == HUB_OK) {
             client_count(&connections_row()->messages_out);
             time_queue(ws);
@@ -100,12 +118,42 @@ hub_status hub_ws_close(hub_ws *ws, uint16_t code, const char *reason)
     return HUB_OK;
 }
 
+/*
+ * The form of a broadcast for a client that takes deflated messages, with a reference for the caller. Clients
+ * without takeover and with the largest window, nearly all, share one that is made once; the others need
+ * their own.
+ */
+static chunk *form_for(const hub_ws *ws, const delivery *what)
+{
+    deflate_context *context = ws->parser.deflate;
+    size_t threshold = client_server->deflate_threshold;
+    bool shares = what->deflated && ws->deflate_bits == DEFLATE_BITS_MAX &&
+                  !(context && context->terms.server_takeover);
+    if (!shares)
+        return deflate_frame(context, ws->deflate_bits, what->body, threshold);
+    if (!*what->deflated)
+        *what->deflated = deflate_frame(NULL, DEFLATE_BITS_MAX, what->body, threshold);
+    return chunk_hold(*what->deflated);
+}
+
+static hub_status queue_deflated(hub_ws *ws, const delivery *what)
+{
+    chunk *form = form_for(ws, what);
+    hub_status status = connection_send_shared(ws->connection, form);
+    if (status != HUB_OK)
+        deflate_unsent(ws->parser.deflate);
+    chunk_drop(form);
+    return status;
+}
+
 void send_delivery(session *s, const delivery *what)
 {
     hub_ws *ws = (hub_ws *)s;
     if (what->record->message.kind != RECORD_WS_FRAME || ws->close_sent || !ws->connection)
         return;
-    if (connection_send_shared(ws->connection, what->body) != HUB_OK)
+    hub_status status =
+        ws->deflate_bits ? queue_deflated(ws, what) : connection_send_shared(ws->connection, what->body);
+    if (status != HUB_OK)
         return;
     client_count(&connections_row()->messages_out);
     time_queue(ws);

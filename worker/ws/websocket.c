@@ -28,6 +28,7 @@ void client_free(hub_ws *ws)
 {
     client_release(ws);
     inbox_drop(ws);
+    deflate_context_free(ws->parser.deflate);
     free(ws->path);
     free(ws->close_reason);
     free(ws);
@@ -180,6 +181,8 @@ static void on_gone(connection *c)
     hub_ws *ws = c->state;
     ws->connection = NULL;
     message_close(&ws->parser);
+    deflate_context_free(ws->parser.deflate); /* at once: its handler may take its time */
+    ws->parser.deflate = NULL;
     room_leave_all(&ws->session);
     session_close(&ws->session);
     handler_end_receiving(ws);
@@ -213,8 +216,29 @@ void ws_open(const ws_server *opened)
     handler_open();
 }
 
-static hub_ws *ws_new(const hub_http *http, const ws_route *to, hub_bytes subprotocol)
+/* What was agreed with a client. */
+typedef struct opening {
+    hub_bytes key, subprotocol;
+    deflate_terms deflate;
+    char extensions[EXTENSION_ANSWER_MAX];
+} opening;
+
+/* False without memory. */
+static bool open_deflate(hub_ws *ws, const deflate_terms *terms)
 {
+    if (!terms->server_bits)
+        return true;
+    deflate_context *context = NULL;
+    if ((terms->server_takeover || terms->client_takeover) && !(context = deflate_context_new(*terms)))
+        return false;
+    ws->deflate_bits = terms->server_bits & 0x0FU;
+    message_deflate(&ws->parser, context);
+    return true;
+}
+
+static hub_ws *ws_new(const hub_http *http, const ws_route *to, const opening *agreed)
+{
+    hub_bytes subprotocol = agreed->subprotocol;
     hub_ws *ws = calloc(1, sizeof *ws + client_server->session_size);
     if (!ws)
         return NULL;
@@ -225,17 +249,19 @@ static hub_ws *ws_new(const hub_http *http, const ws_route *to, hub_bytes subpro
         ws->subprotocol_length = (uint16_t)subprotocol.length;
     }
     hub_bytes path = http->head.path;
-    if (to->has_parameters && !(ws->path = strndup(path.data, path.length))) {
-        free(ws);
+    if ((to->has_parameters && !(ws->path = strndup(path.data, path.length))) ||
+        !open_deflate(ws, &agreed->deflate)) {
+        client_free(ws);
         return NULL;
     }
     return ws;
 }
 
-static hub_status answer_head(buffer *head, hub_bytes key, hub_bytes fields, hub_bytes subprotocol)
+static hub_status answer_head(buffer *head, const opening *agreed, hub_bytes fields)
 {
     char accept[HANDSHAKE_ACCEPT_LENGTH + 1];
-    handshake_accept_key(key, accept);
+    hub_bytes subprotocol = agreed->subprotocol;
+    handshake_accept_key(agreed->key, accept);
     hub_status status = buffer_printf(head,
                                       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
@@ -243,23 +269,22 @@ static hub_status answer_head(buffer *head, hub_bytes key, hub_bytes fields, hub
     if (status == HUB_OK && subprotocol.length)
         status = buffer_printf(head, "Sec-WebSocket-Protocol: %.*s\r\n", (int)subprotocol.length,
                                (const char *)subprotocol.data);
+    if (status == HUB_OK && agreed->deflate.server_bits)
+        status = buffer_printf(head, "Sec-WebSocket-Extensions: %s\r\n", agreed->extensions);
     if (status == HUB_OK)
         status = buffer_append(head, fields.data, fields.length);
     return status == HUB_OK ? buffer_append(head, "\r\n", 2) : status;
 }
 
-static void open_client(hub_http *http, const ws_route *to, hub_bytes key)
+static void open_client(hub_http *http, const ws_route *to, const opening *agreed)
 {
     buffer head = {0};
-    hub_bytes subprotocol = {0};
-    if (to->subprotocols)
-        subprotocol = handshake_subprotocol(&http->head, hub_text(to->subprotocols));
-    hub_ws *ws = ws_new(http, to, subprotocol);
+    hub_ws *ws = ws_new(http, to, agreed);
     if (!ws || session_open(&ws->session, &ws_session) != HUB_OK) {
         http_refuse(http, 503, "the server is full", "Retry-After: 1\r\n");
         goto failed;
     }
-    if (answer_head(&head, key, buffer_bytes(&http->fields_out), subprotocol) != HUB_OK) {
+    if (answer_head(&head, agreed, buffer_bytes(&http->fields_out)) != HUB_OK) {
         http_refuse(http, 503, "the server has no memory", NULL);
         goto failed;
     }
@@ -287,6 +312,7 @@ void ws_upgrade(hub_http *http)
     const ws_route *to = http->match.value;
     const http_head *head = &http->head;
     handshake_verdict verdict = handshake_check(head);
+    opening agreed = {.key = verdict.key};
     if (verdict.status) {
         const char *extra = verdict.status == 426
                                 ? "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -295,7 +321,12 @@ void ws_upgrade(hub_http *http)
         http_refuse(http, verdict.status, verdict.reason, extra);
     } else if (!handshake_origin_allowed(head, hub_text(to->origins))) {
         http_refuse(http, 403, "this origin may not connect; see --ws-origins", NULL);
+    } else if (extension_negotiate(head, client_server->deflate, &agreed.deflate, agreed.extensions) ==
+               EXTENSION_MALFORMED) {
+        http_refuse(http, 400, "Sec-WebSocket-Extensions is malformed", NULL);
     } else {
-        open_client(http, to, verdict.key);
+        if (to->subprotocols)
+            agreed.subprotocol = handshake_subprotocol(head, hub_text(to->subprotocols));
+        open_client(http, to, &agreed);
     }
 }

@@ -13,6 +13,7 @@
 #include "worker/http/exchange.h"
 #include "worker/net/connection.h"
 #include "worker/rooms/session.h"
+#include "worker/ws/extension.h"
 
 /* The value of a ROUTE_WS route, with every option resolved; immutable. */
 typedef struct ws_route {
@@ -35,13 +36,15 @@ typedef struct ws_server {
     size_t session_size;  /* bytes of the application's data for each client */
     double ping_interval, ping_timeout, close_timeout;
     double drain_time; /* closes of a draining worker are spread over so much of it */
+    deflate_mode deflate;
+    size_t deflate_threshold; /* bytes: shorter messages are sent as they are */
 } ws_server;
 
 /* One server a worker; the structure must outlive it. */
 void ws_open(const ws_server *server);
 
-/* Answers an upgrade to a ROUTE_WS route: http_server.upgrade. Refuses by RFC 6455, 4.2, and by the route's
- * origins. */
+/* Answers an upgrade to a ROUTE_WS route: http_server.upgrade. Refuses by RFC 6455, 4.2 and 9.1, and by the
+ * route's origins; negotiates permessage-deflate (RFC 7692). */
 void ws_upgrade(hub_http *http);
 
 #endif
