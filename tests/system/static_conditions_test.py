@@ -211,6 +211,11 @@ def test_rfc9110_14_1_2_ranges_of_a_coding_are_of_its_bytes(server):
     assert answer.header("Content-Range") == f"bytes 0-5/{len(BROTLI)}"
 
 
+def test_rfc9110_8_4_a_coding_never_comes_in_several_parts_which_are_not_coded(server):
+    answer = asked(server, ("Accept-Encoding", "br"), ("Range", "bytes=0-1,5-6"), path="/static/app.js")
+    assert (answer.status, answer.body, answer.header("Content-Encoding")) == (200, BROTLI, "br")
+
+
 def test_only_regular_files_inside_the_root_count_as_codings(server):
     answer = asked(server, ("Accept-Encoding", "br, gzip"), path="/static/trap.txt")
     assert (answer.body, answer.header("Content-Encoding")) == (b"plain\n", None)

@@ -287,7 +287,10 @@ static range_result asked_ranges(const hub_http *http, const found *file, byte_r
     if (http_head_count(head, "range") != 1 || !hub_equal(head->method, hub_text("GET")) ||
         !condition_range(head, &file->validators))
         return RANGE_WHOLE;
-    return range_parse(http_head_get(head, "range"), (uint64_t)file->info.st_size, parts, count);
+    range_result result =
+        range_parse(http_head_get(head, "range"), (uint64_t)file->info.st_size, parts, count);
+    /* Content-Encoding would be read as that of the multipart body, which is not coded. */
+    return *count > 1 && file->coded != CODING_IDENTITY ? RANGE_WHOLE : result;
 }
 
 static hub_status send_file(hub_http *http, const static_root *root, const found *file)

@@ -23,9 +23,9 @@ void static_close(static_root *root);
  * Nothing outside the root is opened: not by dots, an encoded slash or NUL, absolute links, or links that
  * lead out (beneath.h). Only regular files are sent.
  *
- * 200; 206 for ranges, several of them as multipart/byteranges (RFC 9110, 14.6); 301 for a directory without
- * its slash; 304 and 412 by conditions; 404; 406 when identity is refused and no accepted coding lies ready;
- * 416; 503 with Retry-After when descriptors or memory have run out.
+ * 200; 206 for ranges, several of them as multipart/byteranges (RFC 9110, 14.6), but of a coding the whole;
+ * 301 for a directory without its slash; 304 and 412 by conditions; 404; 406 when identity is refused and no
+ * accepted coding lies ready; 416; 503 with Retry-After when descriptors or memory have run out.
  *
  * Of FILE the client gets FILE.br or FILE.gz where it accepts the coding, with FILE's type and the other's
  * own validators. The answer always varies by Accept-Encoding, as such a file may be put beside at any time.

@@ -199,6 +199,92 @@ static void a_server_without_descriptors_does_not_say_that_the_file_is_absent(vo
     client_close(&c);
 }
 
+/* Asks while no more than so many further descriptors can be opened. */
+static const char *ask_with_descriptors(const char *request, int spare)
+{
+    static client c;
+    visit(&c);
+    client_say(&c, request);
+    int next = dup(c.fd);
+    close(next);
+    struct rlimit before, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = (rlim_t)(next + spare), .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    bool ended = client_wait_end(&c);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(ended);
+    static char answer[8192];
+    snprintf(answer, sizeof answer, "%s", client_text(&c));
+    client_close(&c);
+    int after = dup(0);
+    close(after);
+    assert_true(after <= next);
+    return answer;
+}
+
+static void parts_come_each_with_its_place_and_type(void **state)
+{
+    (void)state;
+    const char *answer = ask("GET", "/files/page.html", "Range: bytes=0-2,-4\r\n");
+    expect(answer, "HTTP/1.1 206 Partial Content\r\n");
+    expect(answer, "Content-Type: multipart/byteranges; boundary=");
+    expect(answer,
+           "\r\nContent-Type: text/html; charset=utf-8\r\nContent-Range: bytes 0-2/9\r\n\r\n<p>\r\n--");
+    expect(answer,
+           "\r\nContent-Type: text/html; charset=utf-8\r\nContent-Range: bytes 5-8/9\r\n\r\npage\r\n--");
+}
+
+static void parts_for_which_no_descriptors_are_left_become_the_whole(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /files/page.html HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                                  "Range: bytes=0-0,2-2,4-4,6-6\r\n\r\n";
+    for (int spare = 1; spare < 4; spare++)
+        expect(ask_with_descriptors(request, spare), "HTTP/1.1 200 OK\r\n");
+    expect(ask_with_descriptors(request, 4), "HTTP/1.1 206 Partial Content\r\n");
+}
+
+static void what_is_not_sent_keeps_no_descriptor(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"If-None-Match: *\r\n", "If-Match: \"x\"\r\n",
+                                         "Range: bytes=99-\r\n", "Accept-Encoding: identity;q=0\r\n"};
+    static const char *const statuses[] = {" 304 ", " 412 ", " 416 ", " 406 "};
+    int before = dup(0), after;
+    close(before);
+    for (size_t i = 0; i < 4; i++)
+        expect(ask("GET", "/files/page.html", fields[i]), statuses[i]);
+    world_until(no_connections, NULL);
+    after = dup(0);
+    close(after);
+    assert_int_equal(before, after);
+}
+
+static void a_coding_beside_the_file_has_its_type_and_a_tag_of_its_own(void **state)
+{
+    (void)state;
+    write_file("page.html.gz", "packed");
+    const char *answer = ask("GET", "/files/page.html", "Accept-Encoding: gzip\r\n");
+    expect(answer, "Content-Encoding: gzip\r\n");
+    expect(answer, "Content-Type: text/html; charset=utf-8\r\n");
+    expect(answer, "-gz\"\r\n");
+    expect(answer, "\r\n\r\npacked");
+    expect(ask("GET", "/files/page.html", ""), "\r\n\r\n<p>a page");
+}
+
+static void how_long_caches_may_keep_it_is_said(void **state)
+{
+    (void)state;
+    static_root *cached;
+    error why;
+    expect(ask("GET", "/files/page.html", ""), "Cache-Control: no-cache\r\n");
+    assert_int_equal(static_open(&cached, folder, 31536000, &why), HUB_OK);
+    serve_http("GET", "/cached/*", static_serve, cached);
+    expect(ask("GET", "/cached/page.html", ""), "Cache-Control: max-age=31536000\r\n");
+    static_close(cached);
+}
+
 static void a_directory_that_is_not_there_cannot_be_served(void **state)
 {
     (void)state;
@@ -225,6 +311,11 @@ int main(void)
         TEST(nothing_outside_is_reached_by_its_name),
         TEST(a_redirect_never_names_another_host),
         TEST(a_server_without_descriptors_does_not_say_that_the_file_is_absent),
+        TEST(parts_come_each_with_its_place_and_type),
+        TEST(parts_for_which_no_descriptors_are_left_become_the_whole),
+        TEST(what_is_not_sent_keeps_no_descriptor),
+        TEST(a_coding_beside_the_file_has_its_type_and_a_tag_of_its_own),
+        TEST(how_long_caches_may_keep_it_is_said),
         TEST(a_directory_that_is_not_there_cannot_be_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
