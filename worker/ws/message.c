@@ -181,7 +181,7 @@ static message_event inflated(message_parser *parser, hub_bytes payload)
     free(assembly->data);
     assembly->data = data;
     assembly->length = assembly->capacity = length;
-    if (assembly->type == HUB_TEXT && !utf8_valid(data, length))
+    if (assembly->type == HUB_TEXT && length > 0 && !utf8_valid(data, length))
         return fail(parser, CLOSE_INVALID_TEXT, "text is not UTF-8");
     return delivered(assembly);
 }
