@@ -4,8 +4,6 @@
 #include "worker/http/date.h"
 #include "worker/http/field.h"
 
-#include <stdio.h>
-
 /* ---- validators ---- */
 
 static const int64_t second = 1000000000;
@@ -21,12 +19,30 @@ static bool may_change_unseen(struct timespec modified, struct timespec now)
     return (now.tv_sec - modified.tv_sec) * second + now.tv_nsec - modified.tv_nsec < window;
 }
 
+static char *put_text(char *p, const char *text)
+{
+    while (*text != '\0')
+        *p++ = *text++;
+    return p;
+}
+
+static char *put_hexadecimal(char *p, uint64_t number)
+{
+    int shift = number ? (63 - __builtin_clzll(number)) / 4 * 4 : 0;
+    for (; shift >= 0; shift -= 4)
+        *p++ = "0123456789abcdef"[number >> shift & 15];
+    return p;
+}
+
 void validators_of(validators *out, const struct stat *file, const char *mark, struct timespec now)
 {
-    snprintf(out->etag, sizeof out->etag, "%s\"%llx.%lx-%llx-%llx%s\"",
-             may_change_unseen(file->st_mtim, now) ? "W/" : "", (unsigned long long)file->st_mtim.tv_sec,
-             (unsigned long)file->st_mtim.tv_nsec, (unsigned long long)file->st_size,
-             (unsigned long long)file->st_ino, mark);
+    char *p = put_text(out->etag, may_change_unseen(file->st_mtim, now) ? "W/\"" : "\"");
+    p = put_hexadecimal(p, (uint64_t)file->st_mtim.tv_sec);
+    p = put_hexadecimal(put_text(p, "."), (uint64_t)file->st_mtim.tv_nsec);
+    p = put_hexadecimal(put_text(p, "-"), (uint64_t)file->st_size);
+    p = put_hexadecimal(put_text(p, "-"), (uint64_t)file->st_ino);
+    p = put_text(put_text(p, mark), "\"");
+    *p = '\0';
     out->modified = file->st_mtim.tv_sec < now.tv_sec ? file->st_mtim.tv_sec : now.tv_sec;
     out->now = now.tv_sec;
     out->date_is_strong = file->st_mtim.tv_sec < now.tv_sec - 1;

@@ -18,8 +18,8 @@ typedef struct validators {
 } validators;
 
 /*
- * The validators of a file at a time. `mark` tells the codings of one resource apart ("" for none); it
- * becomes part of the tag.
+ * The validators of a file at a time. `mark` tells the codings of one resource apart ("" for none, at most
+ * 8 characters); it becomes part of the tag.
  *
  * The tag is made of inode, size and time of modification. It is strong unless the file was modified so
  * shortly before `now` that a second modification could bear the same time: file systems that keep parts of a

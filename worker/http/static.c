@@ -174,23 +174,36 @@ static void validate(found *file)
 
 /* ---- what is said of a file ---- */
 
+enum { FIELDS_ROOM = 512 }; /* for all of a file's */
+
 /* What a cache needs to know, also of a 304 (15.4.5). */
 static hub_status add_cache_fields(hub_http *http, const static_root *root, const found *file)
 {
-    return buffer_printf(&http->fields_out, "ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n",
-                         file->validators.etag, root->cache);
+    buffer *out = &http->fields_out;
+    if (buffer_reserve(out, FIELDS_ROOM) != HUB_OK)
+        return HUB_ENOMEM; /* with the room, none of the following can fail */
+    buffer_append_text(out, "ETag: ");
+    buffer_append_text(out, file->validators.etag);
+    buffer_append_text(out, "\r\nCache-Control: ");
+    buffer_append_text(out, root->cache);
+    return buffer_append_text(out, "\r\nVary: Accept-Encoding\r\n");
 }
 
 static hub_status add_file_fields(hub_http *http, const static_root *root, const found *file)
 {
+    buffer *out = &http->fields_out;
     char modified[DATE_LENGTH + 1];
+    if (add_cache_fields(http, root, file) != HUB_OK)
+        return HUB_ENOMEM;
     date_format(file->validators.modified, modified);
-    hub_status status = add_cache_fields(http, root, file);
-    if (status == HUB_OK)
-        status = buffer_printf(&http->fields_out, "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n", modified);
-    if (status == HUB_OK && file->coded != CODING_IDENTITY)
-        status = buffer_printf(&http->fields_out, "Content-Encoding: %s\r\n", coding_name(file->coded));
-    return status;
+    buffer_append_text(out, "Last-Modified: ");
+    buffer_append(out, modified, DATE_LENGTH);
+    buffer_append_text(out, "\r\nAccept-Ranges: bytes\r\n");
+    if (file->coded == CODING_IDENTITY)
+        return HUB_OK;
+    buffer_append_text(out, "Content-Encoding: ");
+    buffer_append_text(out, coding_name(file->coded));
+    return buffer_append_text(out, "\r\n");
 }
 
 /* ---- sending: these take the descriptor over ---- */
@@ -247,13 +260,18 @@ static bool share_descriptor(int fd, http_piece *pieces, size_t count)
     return true;
 }
 
-static hub_status send_parts(hub_http *http, const found *file, const byte_range *parts, size_t count)
+/* Several parts are rare: they must not cost every file's stack the room for their heads. */
+__attribute__((noinline)) static hub_status send_parts(hub_http *http, const found *file,
+                                                       const byte_range *parts, size_t count)
 {
-    char boundary[BOUNDARY_ROOM], type[64], texts[RANGES_MAX + 1][PART_HEAD_ROOM];
+    char boundary[BOUNDARY_ROOM], type[64];
+    char(*texts)[PART_HEAD_ROOM] = malloc((count + 1) * sizeof *texts);
     http_piece pieces[RANGES_MAX + 1];
     /* A server may always answer with the whole (14.2). */
-    if (!make_boundary(boundary) || !share_descriptor(file->fd, pieces, count))
+    if (!texts || !make_boundary(boundary) || !share_descriptor(file->fd, pieces, count)) {
+        free(texts);
         return send_whole(http, file);
+    }
     for (size_t i = 0; i < count; i++) {
         int length = snprintf(texts[i], PART_HEAD_ROOM,
                               "%s--%s\r\nContent-Type: %s\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
@@ -267,7 +285,9 @@ static hub_status send_parts(hub_http *http, const found *file, const byte_range
     int length = snprintf(texts[count], PART_HEAD_ROOM, "\r\n--%s--\r\n", boundary);
     pieces[count] = (http_piece){.text = hub_bytes_of(texts[count], (size_t)length), .fd = -1};
     snprintf(type, sizeof type, "multipart/byteranges; boundary=%s", boundary);
-    return http_reply_pieces(http, 206, type, pieces, count + 1);
+    hub_status status = http_reply_pieces(http, 206, type, pieces, count + 1);
+    free(texts);
+    return status;
 }
 
 static hub_status send_unsatisfiable(hub_http *http, const found *file)
