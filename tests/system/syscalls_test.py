@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a message costs in system calls: the worker is watched by strace while clients talk to it."""
+"""What a message or a file costs in system calls: the worker is watched by strace while clients talk to it."""
 
 import re
 import shutil
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from client import TEXT, WebSocket, frame
+from client import TEXT, Http, WebSocket, frame
 from conftest import shared_server
+from document_root import DIGITS, make_root
 from hubbub import wait_for
 
 RECEIVE = {"read", "readv", "recvfrom", "recvmsg"}
@@ -28,12 +29,12 @@ def tracing_allowed():
 
 pytestmark = [pytest.mark.plain, pytest.mark.skipif(not tracing_allowed(), reason="strace is not there or not permitted")]
 
-server = shared_server("contract.so", workers=1)
+server = shared_server("contract.so", prepare=make_root, workers=1)
 
 
 @contextmanager
 def traced(server, tmp_path):
-    """Counts the calls of the worker: on sockets (RECEIVE, SEND) and to wait (WAIT)."""
+    """Counts the calls of the worker: on sockets (RECEIVE, SEND), to wait (WAIT), and others by their names."""
     pid = server.pids()[0]
     path = tmp_path / "trace"
     strace = subprocess.Popen(["strace", "-qq", "-yy", "-o", path, "-p", str(pid)], stderr=subprocess.DEVNULL)
@@ -57,6 +58,8 @@ def traced(server, tmp_path):
             counts["wait"] += 1
         elif call == "epoll_ctl":
             counts["control"] += 1
+        else:
+            counts[call] += 1
 
 
 def test_a_message_costs_one_wait_one_receive_and_one_send(server, tmp_path):
@@ -110,3 +113,15 @@ def test_messages_published_within_a_turn_cost_each_client_one_write(server, tmp
     assert (counts["receive"], counts["send"]) == (1, 20)
     for member in members:
         member.close()
+
+
+def test_a_file_costs_its_opening_a_look_at_it_and_two_writes(server, tmp_path):
+    with Http(server) as client:
+        client.get("/static/digits.txt")
+        with traced(server, tmp_path) as counts:
+            for _ in range(100):
+                assert client.get("/static/digits.txt").body == DIGITS
+    assert (counts["receive"], counts["send"], counts["control"]) == (100, 200, 0)
+    assert counts["openat2"] == counts["newfstatat"] + counts["fstat"] == 100
+    assert counts["close"] in (99, 100)  # the last one follows what the client has read already
+    assert counts["madvise"] == 0, "the handler's stack is deeper than what is kept of it"
