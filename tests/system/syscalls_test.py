@@ -124,4 +124,4 @@ def test_a_file_costs_its_opening_a_look_at_it_and_two_writes(server, tmp_path):
     assert (counts["receive"], counts["send"], counts["control"]) == (100, 200, 0)
     assert counts["openat2"] == counts["newfstatat"] + counts["fstat"] == 100
     assert counts["close"] in (99, 100)  # the last one follows what the client has read already
-    assert counts["madvise"] == 0, "the handler's stack is deeper than what is kept of it"
+    assert counts["madvise"] < 10, "the handler goes deeper than the part of a stack that is kept"
