@@ -287,8 +287,8 @@ hub_status hub_ws_recv(hub_ws *ws, hub_message *message, double timeout);
 /*
  * Queues a message for this client; everything queued in one turn of the hub leaves in one write. Text is
  * sent as it is: that it be UTF-8 is the caller's part. Parks only under HUB_POLICY_BLOCK. Errors:
- * HUB_ECLOSED, HUB_EFULL (over its limits: dropped or closed, by policy), HUB_ENOMEM, HUB_ECANCELED (killed
- * while parked).
+ * HUB_EINVAL (a type that is neither), HUB_ECLOSED, HUB_EFULL (over its limits: dropped or closed, by
+ * policy), HUB_ENOMEM, HUB_ECANCELED (killed while parked).
  */
 hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body);
 
@@ -369,9 +369,9 @@ static inline hub_to hub_except(hub_to to, hub_id client)
  * Publishes a message: on success every worker of this host that lives and keeps up hands it to its clients
  * exactly once, and all see one order. What a slow client's queue then does with it, its route's policy says.
  * Parks only while the host's log is full, at most 0.1 s; then the worker that held it up is cut off, not the
- * caller. Errors: HUB_ETOOBIG (a body above a quarter of the log, or a room's name above 255 bytes),
- * HUB_EFULL (the log stayed full), HUB_ECANCELED, HUB_ECLOSED (a single client of this worker that is gone),
- * HUB_ENOMEM.
+ * caller. Errors: HUB_EINVAL (a type that is neither), HUB_ETOOBIG (a body above a quarter of the log, or a
+ * room's name above 255 bytes), HUB_EFULL (the log stayed full), HUB_ECANCELED, HUB_ECLOSED (a single client
+ * of this worker that is gone), HUB_ENOMEM.
  */
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
 

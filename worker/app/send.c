@@ -33,6 +33,8 @@ static hub_status send_to_client(hub_id client, const struct iovec *parts, size_
 
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body)
 {
+    if (type != HUB_TEXT && type != HUB_BINARY)
+        return HUB_EINVAL;
     unsigned char header[FRAME_HEADER_MAX];
     size_t length = frame_header(header, (frame_opcode)type, true, 0, body.length);
     const struct iovec parts[2] = {{header, length}, {(void *)body.data, body.length}};

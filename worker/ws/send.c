@@ -87,6 +87,8 @@ static hub_status queue_message(hub_ws *ws, hub_type type, hub_bytes body)
  */
 hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
 {
+    if (type != HUB_TEXT && type != HUB_BINARY)
+        return HUB_EINVAL; /* any other number would be a control frame */
     for (;;) {
         connection *c = ws->connection;
         if (!c || ws->close_sent)

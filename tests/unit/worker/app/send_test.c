@@ -56,6 +56,20 @@ static void direct_sends_and_broadcasts_keep_the_order_in_which_they_were_made(v
     client_close(&b);
 }
 
+/* It would become the opcode: 8, say, would be a close frame in everybody's stream. */
+static void a_type_that_is_no_message_is_refused(void **state)
+{
+    (void)state;
+    static client a;
+    ws_connect(&a, "/lobby");
+    assert_int_equal(hub_send(hub_to_room("lobby"), (hub_type)8, hub_text("x")), HUB_EINVAL);
+    assert_int_equal(hub_send(hub_to_client(hub_ws_id(members[0])), (hub_type)0, hub_text("x")), HUB_EINVAL);
+    assert_int_equal(hub_ws_send(members[0], (hub_type)9, hub_text("x")), HUB_EINVAL);
+    ws_say(&a, "go");
+    ws_expect_text(&a, "to all 1");
+    client_close(&a);
+}
+
 static void a_broadcast_of_one_turn_leaves_in_one_write_a_client(void **state)
 {
     (void)state;
@@ -172,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(direct_sends_and_broadcasts_keep_the_order_in_which_they_were_made),
+        TEST(a_type_that_is_no_message_is_refused),
         TEST(a_broadcast_of_one_turn_leaves_in_one_write_a_client),
         TEST(an_id_whose_client_is_gone_names_nobody),
         TEST(who_excepts_the_receiver_sends_nothing),
