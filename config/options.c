@@ -332,8 +332,8 @@ const option options[] = {
         .changed_by_hup = true,
         .value_name = "SIZE",
         .help = "Shorter messages are sent as they are. Below about 1000 bytes a message fills one packet "
-                "either way, and compressing it costs more than sending it. A message that does not "
-                "get smaller is sent as it is, too.",
+                "either way, and compressing it costs the server about as much as sending it. A message that "
+                "does not get smaller is sent as it is, too.",
     },
     {
         .group = group_queue,

@@ -8,9 +8,12 @@
 #include <zlib.h>
 
 enum {
-    LEVEL = 6,
-    MEMORY_LEVEL = 6, /* a hash table of 16 KB: clearing it before each message costs less than the default's
-                         64 KB, and a client with takeover pays less for it */
+    /* JSON of 100 KB: 0.4 ms, in which the worker does nothing else, for 24 KB; level 6 takes 1.7 ms for
+     * 21 KB. Small messages get nearly as small with either. */
+    LEVEL = 1,
+    /* A hash table of 16 KB: clearing it before each message costs less than the default's 64 KB, and a
+     * client with takeover needs 100 KB less. */
+    MEMORY_LEVEL = 6,
     WINDOW_MAX = 1 << DEFLATE_BITS_MAX,
     OUTPUT_STEP = 16 * 1024,
     SCRATCH_KEPT = 64 * 1024,
