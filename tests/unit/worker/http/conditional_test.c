@@ -190,10 +190,27 @@ static void lists_are_read_over_fields_empty_elements_and_commas_in_tags(void **
 static void what_is_no_tag_matches_nothing(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"abc",        "\"abc",     "abc\"",        "w/\"abc\"", "W/abc",
-                                      "W\"abc\"",   "'abc'",     "\"abc\"\"x\"", "**",        "*, \"x\"",
-                                      "x, \"abc\"", "\"a\x7F\"", "W/ \"abc\"",   "\"",        "W/",
-                                      "W/\"",       "\"abc\" x", "\"ab c\"",     "\"\"",      "\"ABC\""};
+    static const char *const bad[] = {"abc",
+                                      "\"abc",
+                                      "abc\"",
+                                      "w/\"abc\"",
+                                      "W/abc",
+                                      "W\"abc\"",
+                                      "'abc'",
+                                      "\"abc\"\"x\"",
+                                      "**",
+                                      "*, \"x\"",
+                                      "x, \"abc\"",
+                                      "\"a\x7F\"",
+                                      "W/ \"abc\"",
+                                      "\"",
+                                      "W/",
+                                      "W/\"",
+                                      "\"abc\" x",
+                                      "\"ab c\", \"abc\"",
+                                      "\"a\x7F\", \"abc\"",
+                                      "\"\"",
+                                      "\"ABC\""};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         if (check(&strong, (request){.fields = {"If-None-Match", bad[i]}}) != CONDITION_HOLDS)
             fail_msg("If-None-Match: %s", bad[i]);
