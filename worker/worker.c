@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "worker/app/app.h"
+#include "worker/drain.h"
 #include "worker/http/server.h"
 #include "worker/hub/greenlet.h"
 #include "worker/hub/loop.h"
@@ -21,10 +22,6 @@
 
 static const double heartbeat_seconds = 0.25;
 static const double send_timeout = 30.0;
-static const double drain_share =
-    0.8; /* of the graceful time, for closing clients; the rest is for their answers */
-/* What is kept of it for stop hooks when clients do not go: at its end the master kills. */
-static const double stop_share = 0.1, stop_most = 1.0;
 
 static struct worker {
     const worker_boot *boot;
@@ -37,6 +34,8 @@ static struct worker {
     ev_io master_gone;
     ev_timer heartbeat, grace, poll_end;
     bool draining, stopping, aborted;
+    double drain_began;
+    size_t drain_step; /* the next */
     int exit_code;
     error failure;
 } worker;
@@ -69,26 +68,60 @@ static void on_poll_end(struct ev_loop *loop, ev_timer *timer, int events)
         stop();
 }
 
-static double stop_time(void)
+/* Everybody who was not told yet is told now. */
+static void call_last(void)
 {
-    double share = worker.boot->config->graceful_timeout * stop_share;
-    return share < stop_most ? share : stop_most;
+    worker.ws.drain_time = 0;
+    connections_drain();
 }
 
-static void on_grace_over(struct ev_loop *loop, ev_timer *timer, int events)
+static void cut_off(void)
 {
-    (void)loop, (void)timer, (void)events;
-    if (worker.stopping) { /* the stop hooks do not come to an end */
-        log_warning("the graceful time is over, and stop hooks still run: leaving them");
-        loop_stop();
-        return;
-    }
     if (connections_count())
         log_warning("the graceful time is over: closing %zu connection(s)", connections_count());
     connections_abort();
     stop();
-    ev_timer_set(&worker.grace, 0.8 * stop_time(), 0.);
+}
+
+static void leave_hooks(void)
+{
+    log_warning("the graceful time is over, and stop hooks still run: leaving them");
+    loop_stop();
+}
+
+/* The steps of a drain and their times (drain.h); it ends earlier when the last client has gone. */
+static const struct drain_step {
+    void (*run)(void);
+    size_t when; /* a field of the plan */
+} drain_steps[] = {
+    {call_last, offsetof(drain_plan, last_call)},
+    {cut_off, offsetof(drain_plan, abort)},
+    {leave_hooks, offsetof(drain_plan, leave)},
+};
+enum { DRAIN_STEPS = sizeof drain_steps / sizeof *drain_steps };
+
+static double time_of(const drain_plan *plan, const struct drain_step *at)
+{
+    double when;
+    memcpy(&when, (const char *)plan + at->when, sizeof when);
+    return when;
+}
+
+static void arm_drain_step(double now)
+{
+    const drain_plan plan = drain_plan_of(worker.boot->config->graceful_timeout);
+    if (worker.drain_step == DRAIN_STEPS)
+        return;
+    double when = time_of(&plan, &drain_steps[worker.drain_step]) - now;
+    ev_timer_set(&worker.grace, when > 0 ? when : 0., 0.);
     ev_timer_start(loop_ev(), &worker.grace);
+}
+
+static void on_grace(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events;
+    drain_steps[worker.drain_step++].run();
+    arm_drain_step(loop_now() - worker.drain_began);
 }
 
 static void drain(void)
@@ -96,13 +129,13 @@ static void drain(void)
     if (worker.draining)
         return;
     worker.draining = true;
+    worker.drain_began = loop_now();
     row_change(worker.row, atomic_load(&worker.row->word), ROW_DRAINING);
     acceptor_close();
     /* Connections that wait in a queue which nobody would ever serve are better off with an error. */
     for (size_t i = 0; i < worker.boot->listener_count; i++)
         close(worker.boot->listeners[i].fd);
-    ev_timer_set(&worker.grace, worker.boot->config->graceful_timeout - stop_time(), 0.);
-    ev_timer_start(loop_ev(), &worker.grace);
+    arm_drain_step(0.);
     ev_timer_set(&worker.poll_end, 0., 0.1);
     ev_timer_start(loop_ev(), &worker.poll_end);
 }
@@ -211,7 +244,7 @@ static hub_status watch_supervision(const worker_boot *boot, error *why)
     watch_signal(&worker.quit, on_abort, SIGQUIT);
     ev_io_init(&worker.master_gone, on_master_gone, boot->parent_pipe, EV_READ);
     ev_io_start(loop_ev(), &worker.master_gone);
-    ev_timer_init(&worker.grace, on_grace_over, 0., 0.);
+    ev_timer_init(&worker.grace, on_grace, 0., 0.);
     ev_timer_init(&worker.poll_end, on_poll_end, 0., 0.);
     ev_timer_init(&worker.heartbeat, on_heartbeat, 0., heartbeat_seconds);
     ev_timer_start(loop_ev(), &worker.heartbeat);
@@ -277,7 +310,7 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .ping_interval = settings->ws_ping_interval,
         .ping_timeout = settings->ws_ping_timeout,
         .close_timeout = settings->ws_close_timeout,
-        .drain_time = settings->graceful_timeout * drain_share,
+        .drain_time = drain_plan_of(settings->graceful_timeout).spread,
         .deflate = deflate_mode_of(settings->ws_deflate),
         .deflate_threshold = settings->ws_deflate_threshold,
     };

@@ -158,7 +158,7 @@ static void on_timer(connection *c)
     if (ws->close_sent) {
         connection_close(c); /* the peer did not answer our close frame */
     } else if (ws->draining) {
-        send_close(ws, CLOSE_GOING_AWAY, hub_text("the server is restarting"));
+        send_close(ws, CLOSE_GOING_AWAY, hub_text("the server is going away"));
         handler_end_receiving(ws);
     } else if (ws->slow) {
         on_slow(ws);
@@ -170,10 +170,14 @@ static void on_timer(connection *c)
 static void on_drain(connection *c)
 {
     hub_ws *ws = c->state;
-    if (ws->draining || ws->close_sent)
+    bool at_once = client_server->drain_time <= 0;
+    if (ws->close_sent || (ws->draining && !at_once))
         return;
     ws->draining = true;
-    connection_time(c, client_server->drain_time * ((double)random() / (double)RAND_MAX));
+    if (at_once)
+        on_timer(c);
+    else
+        connection_time(c, client_server->drain_time * ((double)random() / (double)RAND_MAX));
 }
 
 static void on_gone(connection *c)

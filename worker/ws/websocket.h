@@ -35,7 +35,7 @@ typedef struct ws_server {
     const router *router; /* for parameters */
     size_t session_size;  /* bytes of the application's data for each client */
     double ping_interval, ping_timeout, close_timeout;
-    double drain_time; /* closes of a draining worker are spread over so much of it */
+    double drain_time; /* closes of a draining worker are spread over so many seconds; 0: all at once */
     deflate_mode deflate;
     size_t deflate_threshold; /* bytes: shorter messages are sent as they are */
 } ws_server;
