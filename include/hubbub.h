@@ -204,8 +204,9 @@ bool hub_http_header_at(const hub_http *http, size_t index, hub_bytes *name, hub
 
 /*
  * Adds a header line to the answer. Content-Length, Transfer-Encoding, Connection and Date belong to the
- * server. Errors: HUB_EINVAL (a name that is no token, CR, LF or NUL in the value, a name that is the
- * server's), HUB_ESTATE (answered already), HUB_ENOMEM.
+ * server, Content-Type to the reply. When a handler fails without a reply, what it set is dropped with it.
+ * Errors: HUB_EINVAL (a name that is no token or one of these, CR, LF or NUL in the value), HUB_ESTATE
+ * (answered already), HUB_ENOMEM.
  */
 hub_status hub_http_set(hub_http *http, const char *name, hub_bytes value);
 
@@ -262,7 +263,8 @@ typedef struct hub_ws_route {
     hub_ws_handler handler;      /* a receive loop … */
     hub_ws_open_handler on_open; /* … or events: a status other than HUB_OK closes with 1011 */
     hub_ws_message_handler on_message;
-    hub_ws_close_handler on_close; /* called once for every client that was opened, whatever ended it */
+    hub_ws_close_handler
+        on_close; /* once for every client that was opened, unless its worker is killed or ended at once */
     void *arg;
     const char *subprotocols; /* offered ones that the route takes, "a, b", best first; NULL chooses none */
     const char *origins;      /* --ws-origins: "same", "*", or "https://a.example, https://b.example" */
@@ -368,10 +370,11 @@ static inline hub_to hub_except(hub_to to, hub_id client)
 /*
  * Publishes a message: on success every worker of this host that lives and keeps up hands it to its clients
  * exactly once, and all see one order. What a slow client's queue then does with it, its route's policy says.
- * Parks only while the host's log is full, at most 0.1 s; then the worker that held it up is cut off, not the
- * caller. Errors: HUB_EINVAL (a type that is neither), HUB_ETOOBIG (a body above a quarter of the log, or a
- * room's name above 255 bytes), HUB_EFULL (the log stayed full), HUB_ECANCELED, HUB_ECLOSED (a single client
- * of this worker that is gone), HUB_ENOMEM.
+ * Parks only while the host's log is full, at most 0.1 s (then the worker that held it up is cut off, not the
+ * caller), or while another worker's message in front of it is unfinished, as a rule not at all. Errors:
+ * HUB_EINVAL (a type that is neither), HUB_ETOOBIG (a body above a quarter of the log, or a room's name above
+ * 255 bytes), HUB_EFULL (the log stayed full), HUB_ECANCELED (killed while parked: the message may have been
+ * published), HUB_ECLOSED (a single client of this worker that is gone), HUB_ENOMEM.
  */
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
 

@@ -175,7 +175,8 @@ hub_bytes hub_http_peer(const hub_http *http)
 
 static bool is_servers_own(hub_bytes name)
 {
-    static const char *const own[] = {"content-length", "transfer-encoding", "connection", "date"};
+    static const char *const own[] = {"content-length", "content-type", "transfer-encoding", "connection",
+                                      "date"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (field_name_equal(name, hub_text(own[i])))
             return true;

@@ -124,6 +124,7 @@ static void handle(void *arg)
     if (!http->replied) {
         if (status == HUB_OK)
             log_error("%s: the handler returned without an answer", http->route->name);
+        buffer_clear(&http->fields_out); /* meant for another answer, one that may be cached, say */
         http_refuse(http, 500, "the server failed to answer", NULL);
     }
     end_exchange(http);

@@ -40,17 +40,36 @@ static hub_bytes incarnation_name(uint32_t incarnation, char text[16])
 
 /* ---- whom a record is for ---- */
 
-static bool is_excepted(const session *s, const bus_message *message)
+/* Who of a record's audience is left out; looked up once a record. */
+typedef struct exceptions {
+    hub_id sender;
+    const room *rooms[BUS_EXCEPT_MAX];
+    size_t count;
+} exceptions;
+
+static const room *room_of(const bus_message *message, hub_bytes name)
 {
-    if (s->id == message->sender)
-        return true;
+    return room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name);
+}
+
+static void find_exceptions(const bus_message *message, exceptions *found)
+{
+    found->sender = message->sender;
+    found->count = 0;
     for (size_t i = 0; i < message->except_count; i++) {
-        hub_bytes name = message->except[i];
-        const room *r =
-            room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name);
-        if (r && room_has(r, s))
-            return true;
+        const room *r = room_of(message, message->except[i]);
+        if (r)
+            found->rooms[found->count++] = r;
     }
+}
+
+static bool is_excepted(const session *s, const exceptions *left_out)
+{
+    if (s->id == left_out->sender)
+        return true;
+    for (size_t i = 0; i < left_out->count; i++)
+        if (room_has(left_out->rooms[i], s))
+            return true;
     return false;
 }
 
@@ -75,28 +94,40 @@ static void deliver_to_room(const room *r, const delivery *what)
 static void deliver_to_union(const delivery *what)
 {
     const bus_message *message = &what->record->message;
+    exceptions left_out;
+    find_exceptions(message, &left_out);
     if (++fan.stamp == 0)
         fan.stamp = 1;
     for (size_t n = 0; n < message->room_count; n++) {
-        hub_bytes name = message->rooms[n];
-        const room *r =
-            room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name);
+        const room *r = room_of(message, message->rooms[n]);
         for (uint32_t i = 0; r && i < r->count; i++) {
             session *s = r->members[i];
             if (s->stamp == fan.stamp)
                 continue;
             s->stamp = fan.stamp;
-            if (!is_excepted(s, message))
+            if (!is_excepted(s, &left_out))
                 deliver(s, what);
         }
     }
 }
 
+typedef struct everybody {
+    const delivery *what;
+    exceptions left_out;
+} everybody;
+
 static void deliver_unless_excepted(session *s, void *arg)
 {
-    const delivery *what = arg;
-    if (!is_excepted(s, &what->record->message))
-        deliver(s, what);
+    const everybody *all = arg;
+    if (!is_excepted(s, &all->left_out))
+        deliver(s, all->what);
+}
+
+static void deliver_to_everybody(const delivery *what)
+{
+    everybody all = {.what = what};
+    find_exceptions(&what->record->message, &all.left_out);
+    sessions_each(deliver_unless_excepted, &all);
 }
 
 static bool anybody_wants(const bus_message *message)
@@ -106,8 +137,7 @@ static bool anybody_wants(const bus_message *message)
     if (message->room_count == 0)
         return sessions_count() > 0;
     for (size_t i = 0; i < message->room_count; i++) {
-        hub_bytes name = message->rooms[i];
-        if (room_find(bus_room_hash(fan.bus, message->name_space, name), message->name_space, name))
+        if (room_of(message, message->rooms[i]))
             return true;
     }
     return false;
@@ -121,15 +151,28 @@ static void route(const delivery *what)
         if (s)
             deliver(s, what);
     } else if (message->room_count == 0) {
-        sessions_each(deliver_unless_excepted, (void *)what);
+        deliver_to_everybody(what);
     } else if (message->room_count == 1 && message->except_count == 0) {
-        uint64_t hash = bus_room_hash(fan.bus, message->name_space, message->rooms[0]);
-        const room *r = room_find(hash, message->name_space, message->rooms[0]);
+        const room *r = room_of(message, message->rooms[0]);
         if (r)
             deliver_to_room(r, what);
     } else {
         deliver_to_union(what);
     }
+}
+
+/* What this worker's clients missed: it was cut off because it did not keep up, or bytes of the log were
+ * damaged. */
+static void report_gap(void)
+{
+    const row *self = connections_row();
+    uint64_t records = atomic_load_explicit(&self->gap_records, memory_order_relaxed);
+    log_warning(
+        "gap %llu in the host log: it went on without this worker for %llu cells, whose messages its clients "
+        "missed; when this repeats, find what stops the worker, or raise --log-size",
+        (unsigned long long)atomic_load_explicit(&self->gaps, memory_order_relaxed),
+        (unsigned long long)(records - fan.lost));
+    fan.lost = records;
 }
 
 static void deliver_record(const bus_record *record)
@@ -152,25 +195,13 @@ static void deliver_record(const bus_record *record)
         route(&(delivery){.record = record, .body = body, .deflated = &deflated});
         if (deflated)
             chunk_drop(deflated);
+    } else {
+        report_gap(); /* damaged, or overwritten while it was copied */
     }
     chunk_drop(body);
 }
 
 /* ---- reading the log ---- */
-
-/* What this worker's clients missed: it was cut off because it did not keep up, or bytes of the log were
- * damaged. */
-static void report_gap(void)
-{
-    const row *self = connections_row();
-    uint64_t records = atomic_load_explicit(&self->gap_records, memory_order_relaxed);
-    log_warning(
-        "gap %llu in the host log: it went on without this worker for %llu cells, whose messages its clients "
-        "missed; when this repeats, find what stops the worker, or raise --log-size",
-        (unsigned long long)atomic_load_explicit(&self->gaps, memory_order_relaxed),
-        (unsigned long long)(records - fan.lost));
-    fan.lost = records;
-}
 
 /* Delivers at most `limit` records, and none behind the first at `last`; true when it came to the end of the
  * log. */

@@ -72,6 +72,7 @@ static hub_status set_fields(hub_http *http)
     assert_int_equal(hub_http_set(http, "Transfer-Encoding", hub_text("chunked")), HUB_EINVAL);
     assert_int_equal(hub_http_set(http, "CONNECTION", hub_text("close")), HUB_EINVAL);
     assert_int_equal(hub_http_set(http, "Date", hub_text("now")), HUB_EINVAL);
+    assert_int_equal(hub_http_set(http, "Content-Type", hub_text("image/png")), HUB_EINVAL);
     assert_int_equal(hub_http_reply(http, 200, "text/plain\r\nX-Smuggled: 1", hub_text("x")), HUB_EINVAL);
     assert_int_equal(hub_http_reply(http, 199, NULL, hub_text("x")), HUB_EINVAL);
     assert_int_equal(hub_http_reply(http, 600, NULL, hub_text("x")), HUB_EINVAL);

@@ -98,6 +98,13 @@ static hub_status forgets(hub_http *http, void *arg)
     return HUB_OK;
 }
 
+static hub_status fails_after_setting(hub_http *http, void *arg)
+{
+    (void)arg;
+    hub_http_set(http, "Cache-Control", hub_text("public, max-age=3600"));
+    return HUB_EFAIL;
+}
+
 static hub_status answers_twice(hub_http *http, void *arg)
 {
     (void)arg;
@@ -651,6 +658,20 @@ static void a_handler_that_forgets_to_answer_answers_500(void **state)
     refused("GET /forgets HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 500 ");
 }
 
+/* Else a cache would keep the failure for as long as it was to keep the answer. */
+static void a_failed_handlers_fields_are_not_in_the_500(void **state)
+{
+    (void)state;
+    static client c;
+    serve_http("GET", "/fails", fails_after_setting, NULL);
+    visit(&c);
+    client_say(&c, "GET /fails HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&c, "HTTP/1.1 500 ");
+    expect(&c, "the server failed to answer");
+    assert_null(memmem(c.data, c.length, "Cache-Control", 13));
+    client_close(&c);
+}
+
 static void options_are_told_of_every_path_that_is_known(void **state)
 {
     (void)state;
@@ -757,6 +778,7 @@ int main(void)
         TEST(head_gets_the_head_alone),
         TEST(a_client_that_waits_for_100_gets_it),
         TEST(a_handler_that_forgets_to_answer_answers_500),
+        TEST(a_failed_handlers_fields_are_not_in_the_500),
         TEST(options_are_told_of_every_path_that_is_known),
         TEST(a_second_answer_is_refused),
         TEST(without_a_greenlet_the_answer_is_503),
