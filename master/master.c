@@ -307,18 +307,15 @@ static slot *slot_of(struct master *master, pid_t pid)
     return NULL;
 }
 
-/* All that ended: several share one SIGCHLD, and as process 1 the master inherits strangers. */
-static void reap_children(struct master *master)
+static void say_signal(const struct signalfd_siginfo *taken)
 {
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        slot *place = slot_of(master, pid);
-        if (place)
-            bury_worker(master, place, status);
-        else
-            log_debug("reaped process %d, which is no worker", (int)pid);
-    }
+    const char *name = sigabbrev_np((int)taken->ssi_signo);
+    if (taken->ssi_code == SI_KERNEL)
+        log_info("SIG%s from the terminal", name);
+    else if (taken->ssi_pid == 0)
+        log_info("SIG%s from outside this process name space", name);
+    else
+        log_info("SIG%s from process %u", name, taken->ssi_pid);
 }
 
 static void read_signals(struct master *master)
@@ -329,7 +326,7 @@ static void read_signals(struct master *master)
             if ((int)taken.ssi_signo == signals_read[i].number)
                 master->woken |= signals_read[i].woken;
         if (taken.ssi_signo != SIGCHLD)
-            log_info("SIG%s from process %u", sigabbrev_np((int)taken.ssi_signo), taken.ssi_pid);
+            say_signal(&taken);
     }
 }
 
@@ -359,14 +356,42 @@ static void end_at_once(struct master *master)
     step_all(master, SLOT_QUIT);
 }
 
-/* ---- the loop ---- */
-
 static bool take(struct master *master, unsigned woken)
 {
     bool is_set = (master->woken & woken) != 0;
     master->woken &= ~woken;
     return is_set;
 }
+
+/* Before any child is reaped: one that ended by a signal which the whole process group got is not replaced.
+ */
+static void obey(struct master *master)
+{
+    read_signals(master);
+    if (take(master, WOKEN_TERMINATE))
+        drain(master);
+    if (take(master, WOKEN_QUIT))
+        end_at_once(master);
+}
+
+/* All that ended: several share one SIGCHLD, and as process 1 the master inherits strangers. */
+static void reap_children(struct master *master)
+{
+    siginfo_t ended = {0};
+    int status;
+    while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid > 0) {
+        obey(master); /* it may have ended after the signals were read */
+        pid_t pid = waitpid(ended.si_pid, &status, WNOHANG);
+        slot *place = pid > 0 ? slot_of(master, pid) : NULL;
+        if (place)
+            bury_worker(master, place, status);
+        else
+            log_debug("reaped process %d, which is no worker", (int)pid);
+        ended.si_pid = 0;
+    }
+}
+
+/* ---- the loop ---- */
 
 static bool has_workers(const struct master *master)
 {
@@ -418,17 +443,13 @@ static void run_loop(struct master *master)
         ev_run(master->loop, EVRUN_ONCE);
 
         if (take(master, WOKEN_SIGNAL))
-            read_signals(master);
+            obey(master);
         if (take(master, WOKEN_DOORBELL))
             hear_workers(master);
         if (take(master, WOKEN_CHILD))
             reap_children(master);
         if (take(master, WOKEN_HANGUP))
             refuse_hangup();
-        if (take(master, WOKEN_TERMINATE))
-            drain(master);
-        if (take(master, WOKEN_QUIT))
-            end_at_once(master);
         step_all(master, SLOT_TIME);
     }
 }

@@ -267,6 +267,7 @@ static void start_master(server *at)
     assert_true(at->pid >= 0);
     if (at->pid != 0)
         return;
+    setpgid(0, 0); /* as a shell gives a command a process group */
     dup2(at->log, STDERR_FILENO);
     log_set_level(HUB_DEBUG);
     /* What loses its parent becomes the master's, as it is for process 1. */
@@ -333,6 +334,20 @@ static bool is_ready(unsigned slot, unsigned generation)
 static int pid_of(unsigned slot, unsigned generation)
 {
     return atomic_load(&trace_of(slot, generation)->pid);
+}
+
+/* Ended, and not yet reaped. */
+static bool is_zombie(int pid)
+{
+    char path[32], text[256] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t length = read(file, text, sizeof(text) - 1);
+    close(file);
+    const char *name_end = length > 0 ? strrchr(text, ')') : NULL;
+    return name_end && strncmp(name_end, ") Z", 3) == 0;
 }
 
 /* Neither running nor waiting to be reaped. */

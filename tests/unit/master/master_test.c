@@ -254,6 +254,32 @@ static void sigint_and_sigquit_end_at_once(void **state)
     assert_quits_at(SIGQUIT);
 }
 
+/* The signal is for all, and workers have ended by it when the master comes to look: none is replaced. */
+static void assert_group_ends(int number)
+{
+    server at;
+    start_until_ready(everybody_serves, 3, &at);
+    assert_soon(count_in_log(&at, "ready in") == 3);
+    kill(at.pid, SIGSTOP);
+    assert_int_equal(killpg(at.pid, number), 0);
+    for (unsigned slot = 0; slot < 3; slot++)
+        assert_soon(is_zombie(pid_of(slot, 1)));
+    kill(at.pid, SIGCONT);
+    assert_exit(&at, 0);
+    for (unsigned slot = 0; slot < 3; slot++)
+        assert_int_equal(pid_of(slot, 2), 0);
+    assert_int_equal(count_in_log(&at, " boots"), 3);
+    close_stage(&at);
+}
+
+static void a_signal_to_the_whole_group_replaces_no_worker(void **state)
+{
+    (void)state;
+    assert_group_ends(SIGTERM);
+    assert_group_ends(SIGINT);
+    assert_group_ends(SIGQUIT);
+}
+
 static void sigint_during_a_drain_ends_at_once(void **state)
 {
     (void)state;
@@ -540,6 +566,7 @@ int main(void)
         cmocka_unit_test(sigterm_waits_for_workers_to_finish),
         cmocka_unit_test(a_worker_that_does_not_finish_is_killed_after_the_graceful_timeout),
         cmocka_unit_test(sigint_and_sigquit_end_at_once),
+        cmocka_unit_test(a_signal_to_the_whole_group_replaces_no_worker),
         cmocka_unit_test(sigint_during_a_drain_ends_at_once),
         cmocka_unit_test(a_worker_that_ignores_sigquit_is_killed_two_seconds_later),
         cmocka_unit_test(sighup_changes_nothing),
