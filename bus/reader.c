@@ -18,7 +18,7 @@ static void count_gap(reader *self, uint64_t cells)
 {
     row *r = self->log->self;
     atomic_fetch_add_explicit(&r->gaps, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&r->gap_records, cells, memory_order_relaxed);
+    atomic_fetch_add_explicit(&r->gap_cells, cells, memory_order_relaxed);
 }
 
 void reader_rejoin(reader *self)

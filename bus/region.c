@@ -227,7 +227,7 @@ static void zero_counters(row *r)
     atomic_store(&r->dropped, 0);
     atomic_store(&r->closed_slow, 0);
     atomic_store(&r->gaps, 0);
-    atomic_store(&r->gap_records, 0);
+    atomic_store(&r->gap_cells, 0);
 }
 
 hub_status region_claim_row(const region *self, uint16_t slot, uint32_t generation, unsigned *index)

@@ -166,13 +166,13 @@ static void route(const delivery *what)
 static void report_gap(void)
 {
     const row *self = connections_row();
-    uint64_t records = atomic_load_explicit(&self->gap_records, memory_order_relaxed);
+    uint64_t cells = atomic_load_explicit(&self->gap_cells, memory_order_relaxed);
     log_warning(
         "gap %llu in the host log: it went on without this worker for %llu cells, whose messages its clients "
         "missed; when this repeats, find what stops the worker, or raise --log-size",
         (unsigned long long)atomic_load_explicit(&self->gaps, memory_order_relaxed),
-        (unsigned long long)(records - fan.lost));
-    fan.lost = records;
+        (unsigned long long)(cells - fan.lost));
+    fan.lost = cells;
 }
 
 static void deliver_record(const bus_record *record)

@@ -256,7 +256,7 @@ static void a_full_ring_evicts_the_laggard(void **state)
     assert_true(bus_pending(b));
     host_expect_outcome(b, BUS_GAP);
     assert_int_equal(gaps_of(row_b), 1);
-    assert_true(atomic_load(&shared.rows[row_b].gap_records) >= HOST_RING);
+    assert_true(atomic_load(&shared.rows[row_b].gap_cells) >= HOST_RING);
     host_expect_outcome(b, BUS_NOTHING);
     host_say(a, "after the gap");
     host_expect(b, "after the gap");

@@ -250,6 +250,41 @@ static void a_publisher_whose_own_record_was_lost_goes_on(void **state)
     assert_string_equal(a.heard, "next,");
 }
 
+static void damage_body(hostlog_step step)
+{
+    if (step != HOSTLOG_STEP_PUBLISHED || !damage_due)
+        return;
+    damage_due = false;
+    size_t cells = region_layout_of(world.shared.log_size).cells;
+    unsigned char *body =
+        memmem((unsigned char *)world.shared.header + cells, world.shared.log_size, "lost", 4);
+    assert_non_null(body);
+    *body ^= 0xff;
+}
+
+/* A hole that nobody is told of is what the log must never have. */
+static void a_record_whose_body_was_damaged_is_reported(void **state)
+{
+    (void)state;
+    int ends[2], standard_error = dup(2);
+    char line[512] = "";
+    join(&a, "lobby");
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    damage_due = true;
+    hostlog_on_step = damage_body;
+    dup2(ends[1], 2);
+    hub_status status = say(NULL, "lobby", 0, "lost");
+    dup2(standard_error, 2);
+    hostlog_on_step = NULL;
+    assert_int_equal(status, HUB_OK);
+    assert_string_equal(a.heard, "");
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    assert_non_null(strstr(line, "gap 1 in the host log"));
+    close(ends[0]);
+    close(ends[1]);
+    close(standard_error);
+}
+
 /* ---- a full log ---- */
 
 static void a_reader_that_holds_up_the_log_is_cut_off(void **state)
@@ -303,6 +338,29 @@ static void a_publisher_waits_a_moment_and_then_cuts_off(void **state)
     assert_int_equal(bus_peek(other, &record), BUS_GAP);
 }
 
+static bool is_parked(void *arg)
+{
+    (void)arg;
+    return greenlet_count().parked == 1;
+}
+
+static void a_publisher_that_is_killed_while_the_log_is_full_gives_up(void **state)
+{
+    (void)state;
+    static hub_status status;
+    status = HUB_EFAIL;
+    greenlet *publisher = greenlet_spawn("publisher", publish_much, &status, NULL);
+    assert_non_null(publisher);
+    assert_true(world_until(is_parked, NULL));
+    assert_true(bus_laggard(world.bus) >= 0);
+    assert_int_equal(hub_kill(greenlet_id(publisher)), HUB_OK);
+    loop_run();
+    assert_int_equal(status, HUB_ECANCELED);
+    assert_int_equal(greenlet_count().alive, 0);
+    bus_record record;
+    assert_int_equal(bus_peek(other, &record), BUS_RECORD); /* nobody was cut off */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -319,9 +377,11 @@ int main(void)
         TEST(who_joins_hears_nothing_older),
         TEST(who_has_left_hears_nothing_more),
         TEST(a_sleeping_worker_is_woken_by_what_others_publish),
+        TEST(a_record_whose_body_was_damaged_is_reported),
         TEST(a_publisher_whose_own_record_was_lost_goes_on),
         TEST(a_reader_that_holds_up_the_log_is_cut_off),
         TEST(a_publisher_waits_a_moment_and_then_cuts_off),
+        TEST(a_publisher_that_is_killed_while_the_log_is_full_gives_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
