@@ -18,7 +18,9 @@ server = shared_server("contract.so")
 
 @pytest.fixture(scope="module")
 def probe(apps, tmp_path_factory):
-    server = Server(apps("probe"), folder=tmp_path_factory.mktemp("probe"), workers=1).start()
+    # Who does not read is given time: the tests read on after the close, however slow the machine is.
+    server = Server(apps("probe"), "--ws-close-timeout", "20", folder=tmp_path_factory.mktemp("probe"),
+                    workers=1).start()
     yield server
     server.finish()
 
@@ -234,10 +236,10 @@ def test_a_client_that_does_not_answer_a_close_is_cut_off(start, apps):
     server = start(apps("probe"), "--ws-close-timeout", "0.3", workers=1)
     with WebSocket(server, "/close") as client:
         client.send_text("1000")
-        begun = time.monotonic()
         assert client.receive_close().code == 1000
+        begun = time.monotonic()
         assert client.at_end()
-        assert time.monotonic() - begun < 5
+        assert 0.1 < time.monotonic() - begun < 2.5  # far from the default of 5 s
 
 
 def test_the_close_handler_hears_the_code_and_the_reason(probe):
@@ -369,17 +371,25 @@ def test_another_version_is_told_the_right_one(server):
 
 @pytest.mark.parametrize("changes", [{"Sec-WebSocket-Key": None}, {"Sec-WebSocket-Key": "short"},
                                      {"Sec-WebSocket-Key": KEY + "AAAA"}, {"Sec-WebSocket-Key": "!" * 24},
-                                     {"Sec-WebSocket-Version": None}])
-def test_a_handshake_without_its_parts_is_refused(server, changes):
-    assert handshake(server, changes).status in (400, 426)
+                                     {"Connection": None}, {"Connection": "keep-alive"}])
+def test_a_handshake_without_its_parts_is_400(server, changes):
+    assert handshake(server, changes).status == 400
 
 
-def test_a_handshake_by_another_method_is_refused(server):
-    assert handshake(server, {}, method="POST").status in (400, 405)
+@pytest.mark.parametrize("changes", [{"Sec-WebSocket-Version": None}, {"Upgrade": None}, {"Upgrade": "h2c"}])
+def test_a_request_that_does_not_ask_for_this_protocol_is_426_and_told_which(server, changes):
+    answer = handshake(server, changes)
+    assert (answer.status, answer.header("Upgrade"), answer.header("Sec-WebSocket-Version")) == (
+        426, "websocket", "13")
 
 
-def test_a_handshake_of_http_1_0_is_refused(server):
-    assert handshake(server, {}, version="1.0").status in (400, 426)
+def test_a_handshake_by_another_method_is_405(server):
+    answer = handshake(server, {}, method="POST")
+    assert (answer.status, answer.header("Allow")) == (405, "GET, OPTIONS")
+
+
+def test_a_handshake_of_http_1_0_is_400(server):
+    assert handshake(server, {}, version="1.0").status == 400
 
 
 def test_an_unknown_path_is_404(server):
@@ -463,26 +473,26 @@ def test_a_client_that_talks_is_not_pinged(impatient):
 
 
 def drain_to_close(client):
-    """Reads until the close frame or the end; gives the number of messages and the close code."""
-    messages = 0
-    try:
-        while True:
-            got = client.receive_frame()
-            if got.opcode == CLOSE:
-                return messages, got.code
-            messages += got.opcode == TEXT
-    except (AssertionError, OSError):
-        return messages, None
+    """Reads until the close frame; gives the numbers that the messages begin with, and the close code."""
+    numbers = []
+    while True:
+        got = client.receive_frame()
+        if got.opcode == CLOSE:
+            return numbers, got.code
+        if got.opcode == TEXT:
+            numbers.append(int(got.payload.split(b" ", 1)[0]))
 
 
 def test_a_client_that_does_not_read_is_closed_and_its_queue_was_bounded(probe):
     with WebSocket(probe, "/flood-close") as client, WebSocket(probe, "/count") as other:
         client.send_text("2000")  # 32 MB
         taken = int(probe.wait_log(r"flood of 2000: (\d+) taken").group(1))
-        assert taken * 16384 < 16 << 20  # what the kernel's buffers hold, and 256 KB
-        messages, code = drain_to_close(client)
-        assert messages <= taken
-        assert code in (1013, None)
+        assert 0 < taken * 16384 <= 262144  # queue-hard: all of it is queued before anything is written
+        numbers, code = drain_to_close(client)
+        assert code == 1013
+        # What waited is dropped, so that the close comes at once; what was written before came whole, in order.
+        assert numbers == list(range(len(numbers))) and len(numbers) <= taken
+        assert client.at_end()
         other.send_text("")
         assert other.receive_text() == "1"
 
@@ -516,9 +526,11 @@ def test_a_member_that_does_not_read_is_closed_and_holds_back_nobody(probe):
         for number in range(1500):
             speaker.send_text(f"{number} " + "x" * 16000)
             assert reader.receive_text().startswith(f"{number} ")
-        messages, code = drain_to_close(stuck)
-        assert messages < 1500
-        assert code in (1013, None)
+        numbers, code = drain_to_close(stuck)
+        assert code == 1013
+        assert 0 < len(numbers) < 1500
+        assert numbers == list(range(len(numbers)))  # the first ones, without a gap
+        assert stuck.at_end()
 
 
 def test_clients_that_vanish_leave_nothing_behind(probe):
