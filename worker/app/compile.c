@@ -19,8 +19,19 @@ extern char **environ;
 
 enum { ARGUMENTS_MAX = 48, COMPILER_WORDS_MAX = 16 };
 
-/* What counts for the key besides the preprocessed source. */
-static const char *const flags[] = {"-std=gnu17", "-O2", "-g", "-fPIC", "-shared", NULL};
+/* What counts for the key besides the preprocessed source. What C compilers of old only warn of are errors:
+ * a misspelt function would be found when the object is loaded, a wrong pointer when it crashes. */
+static const char *const flags[] = {
+    "-std=gnu17",
+    "-O2",
+    "-g",
+    "-fPIC",
+    "-shared",
+    "-Werror=implicit-function-declaration",
+    "-Werror=int-conversion",
+    "-Werror=incompatible-pointer-types",
+    NULL,
+};
 
 typedef struct compiler {
     char *text;                          /* $CC, cut into words */

@@ -159,6 +159,20 @@ static void a_changed_header_counts(void **state)
     free(second);
 }
 
+static void a_call_of_an_unknown_function_and_a_wrong_pointer_do_not_compile(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"return hub_ws_sent(0);", "int *p = 7; return *p;",
+                                         "char c = 0; int *p = &c; return *p;"};
+    char text[256];
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        snprintf(text, sizeof(text), "int number(void); int number(void) { %s }\n", bodies[i]);
+        write_file("app.c", text);
+        assert_fails(in_root("app.c"), HUB_EFAIL, "app.c does not compile");
+        assert_int_equal(files_in_cache(), 0);
+    }
+}
+
 static void another_compiler_counts(void **state)
 {
     (void)state;
@@ -273,6 +287,8 @@ int main(void)
                                         open_folder, close_folder),
         cmocka_unit_test_setup_teardown(what_did_not_change_is_not_compiled_again, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_changed_header_counts, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(a_call_of_an_unknown_function_and_a_wrong_pointer_do_not_compile,
+                                        open_folder, close_folder),
         cmocka_unit_test_setup_teardown(another_compiler_counts, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(words_in_cc_are_arguments, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_path_with_blanks_and_quotes_is_no_trouble, open_folder,
