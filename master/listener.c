@@ -147,7 +147,10 @@ static hub_status refused(const char *name, int cause, error *failure)
                          "CAP_NET_BIND_SERVICE, so choose a higher one with --bind",
                          name);
     case EADDRNOTAVAIL:
-        return error_set(failure, HUB_ESYSTEM, "cannot listen at %s: this machine has no such address", name);
+        return error_set(failure, HUB_ESYSTEM,
+                         "cannot listen at %s: this machine has no such address; `ip address` lists those it "
+                         "has, and --bind :PORT listens at all of them",
+                         name);
     case EAFNOSUPPORT:
         return error_set(failure, HUB_ESYSTEM,
                          "cannot listen at %s: this machine does not speak that protocol", name);
@@ -234,9 +237,11 @@ static hub_status listen_internet(listener_set *set, const char *text, const lis
     const char *host = address->host[0] ? address->host : NULL;
     int resolved = getaddrinfo(host, address->port, &hints, &found);
     if (resolved != 0)
-        return error_set(failure, resolved == EAI_MEMORY ? HUB_ENOMEM : HUB_EINVAL,
-                         "bind address \"%s\": cannot find the address of \"%s\": %s", text, address->host,
-                         resolved == EAI_SYSTEM ? strerror(errno) : gai_strerror(resolved));
+        return error_set(
+            failure, resolved == EAI_MEMORY ? HUB_ENOMEM : HUB_EINVAL,
+            "bind address \"%s\": cannot find the address of \"%s\": %s; add the name to /etc/hosts, or "
+            "write the address itself",
+            text, address->host, resolved == EAI_SYSTEM ? strerror(errno) : gai_strerror(resolved));
 
     size_t first = set->count;
     in_port_t port = 0;

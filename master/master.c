@@ -88,9 +88,8 @@ static void give_up_start(struct master *master, int exit_code)
 {
     if (master->phase != MASTER_STARTING)
         return;
-    log_error("the first worker could not boot: %s",
-              exit_code == MASTER_EXIT_APP ? "the application does not load; mend it and start again"
-                                           : "the server ends");
+    /* The cause was logged as an error where it was known. */
+    log_info("the first worker could not boot: the server ends; mend what is said above and start it again");
     master->exit_code = exit_code;
     master->phase = MASTER_ENDING;
     step_all(master, SLOT_QUIT);
@@ -234,6 +233,15 @@ static void ring_workers(const struct master *master)
             region_ring(&master->region, master->slots[i].row);
 }
 
+/* Said only now that somebody answers there. */
+static void say_listeners(const struct master *master)
+{
+    for (size_t i = 0; i < master->listeners.count; i++) {
+        const listener *item = &master->listeners.items[i];
+        log_info("listening at %s%s", item->path[0] ? "" : "http://", item->name);
+    }
+}
+
 /* Reads whether a booting worker has said READY. */
 static void hear_worker(struct master *master, slot *place)
 {
@@ -252,6 +260,7 @@ static void hear_worker(struct master *master, slot *place)
     ring_workers(master);
     if (master->phase == MASTER_STARTING) {
         master->phase = MASTER_SERVING;
+        say_listeners(master);
         step_all(master, SLOT_WANTED);
     }
 }
@@ -495,7 +504,6 @@ static hub_status open_listeners(struct master *master, error *failure)
     for (size_t i = 0; i < master->listeners.count; i++) {
         const listener *item = &master->listeners.items[i];
         master->inherited[i] = (worker_listener){item->fd, item->name};
-        log_info("listening at %s%s", item->path[0] ? "" : "http://", item->name);
     }
     return HUB_OK;
 }

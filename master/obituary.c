@@ -18,6 +18,20 @@ void obituary_read_row(obituary *self, const row *score)
     self->running[sizeof(self->running) - 1] = '\0';
 }
 
+static bool died_booting(const obituary *self)
+{
+    return !self->was_ready && !self->told;
+}
+
+/* A worker whose boot fails says why itself, and then exits with one of these. */
+static bool has_said_why(const obituary *self)
+{
+    if (!died_booting(self) || !WIFEXITED(self->status))
+        return false;
+    int code = WEXITSTATUS(self->status);
+    return code == WORKER_EXIT_BOOT || code == WORKER_EXIT_APP;
+}
+
 static const char *exit_meaning(int code)
 {
     switch (code) {
@@ -43,6 +57,8 @@ static void write_cause(const obituary *self, FILE *out)
             fputs(" (core dumped)", out);
     } else if (WEXITSTATUS(status) != 0) {
         fprintf(out, "ended with exit code %d%s", WEXITSTATUS(status), exit_meaning(WEXITSTATUS(status)));
+    } else if (died_booting(self)) {
+        fputs("ended with exit code 0", out);
     } else {
         fputs("ended", out);
     }
@@ -58,10 +74,22 @@ static void write_last_words(const obituary *self, FILE *out)
         fprintf(out, "; it was in its hub, after %s", self->running);
 }
 
+/* Before READY only the application's own code runs that is not the same in every server. */
+static void write_boot(const obituary *self, FILE *out)
+{
+    if (WIFSIGNALED(self->status))
+        fputs(" while it booted: look in the application's setup or start hooks", out);
+    else
+        fputs(" before it was ready: the application's setup or a start hook called exit; let it return a "
+              "status instead",
+              out);
+}
+
 hub_level obituary_write(const obituary *self, char *line, size_t size)
 {
     bool plain = WIFEXITED(self->status) && WEXITSTATUS(self->status) == 0;
-    hub_level level = plain || self->told ? HUB_INFO : HUB_ERROR;
+    bool by_rules = plain && !died_booting(self);
+    hub_level level = by_rules || self->told || has_said_why(self) ? HUB_INFO : HUB_ERROR;
 
     if (size == 0)
         return level;
@@ -76,6 +104,8 @@ hub_level obituary_write(const obituary *self, char *line, size_t size)
     fprintf(out, "worker %u (pid %d) ", self->slot, (int)self->pid);
     write_cause(self, out);
     fprintf(out, " after %.1f s", (double)self->uptime_ns / (double)CLOCK_NS_PER_S);
+    if (died_booting(self) && !has_said_why(self))
+        write_boot(self, out);
     if (self->was_ready && self->connections)
         fprintf(out, "; %u connection%s lost", self->connections, self->connections == 1 ? "" : "s");
     if (!plain)

@@ -24,7 +24,7 @@ void obituary_read_row(obituary *obituary, const row *row);
 
 /*
  * Writes the line, without a newline, and returns its level: HUB_INFO for an end that was asked for or went
- * by the rules, else HUB_ERROR.
+ * by the rules, or when the worker has logged itself why it could not boot, else HUB_ERROR.
  *     worker 2 (pid 411) was killed by SIGSEGV after 12.3 s; 14 connections lost; it was running ws /chat
  */
 hub_level obituary_write(const obituary *obituary, char *line, size_t size);

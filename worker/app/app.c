@@ -38,26 +38,49 @@ struct hub_app {
 
 /* ---- loading ---- */
 
-hub_status app_load(hub_app **out, const char *path, const config *settings, error *why)
+/* What the dynamic linker says, without the file's path, which for a compiled .c file is the cache's; and
+ * what to do about it. */
+static hub_status does_not_load(const char *named, const char *real, error *why)
 {
-    char *real = realpath(path, NULL); /* with a slash in it, dlopen looks nowhere else */
+    const char *cause = dlerror();
+    if (!cause)
+        cause = "the dynamic linker gives no reason";
+    size_t length = strlen(real);
+    if (strncmp(cause, real, length) == 0 && strncmp(cause + length, ": ", 2) == 0)
+        cause += length + 2;
+    const char *advice = strstr(cause, "undefined symbol") ? "define it or link the library that has it"
+                         : strstr(cause, "cannot open shared object file")
+                             ? "install that library, or name its folder in LD_LIBRARY_PATH"
+                             : "give a .c file, or a shared object made for this machine";
+    return error_set(why, HUB_EINVAL, "application '%s' cannot be loaded: %s; %s", named, cause, advice);
+}
+
+hub_status app_load(hub_app **out, const char *module_path, const config *settings, error *why)
+{
+    const char *path = settings->app ? settings->app : module_path; /* what its owner knows it by */
+    char *real = realpath(module_path, NULL); /* with a slash in it, dlopen looks nowhere else */
     if (!real)
-        return error_set(why, HUB_ENOENT, "application '%s': %s", path, strerror(errno));
+        return error_set(why, HUB_ENOENT, "application '%s': cannot find %s: %s", path, module_path,
+                         strerror(errno));
     void *object = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+    hub_status status = object ? HUB_OK : does_not_load(path, real, why);
     free(real);
-    if (!object)
-        return error_set(why, HUB_EINVAL, "application '%s' cannot be loaded: %s", path, dlerror());
+    if (status != HUB_OK)
+        return status;
     const hub_module *module = dlsym(object, "hub_module_declared");
     if (!module)
         return error_set(why, HUB_EINVAL,
-                         "application '%s' declares no HUB_MODULE(…); is it a hubbub application?", path);
+                         "application '%s' declares no HUB_MODULE(…): add one, as the examples do", path);
     if (module->abi != HUB_ABI || module->module_size < sizeof *module)
         return error_set(
             why, HUB_EINVAL,
             "application '%s' was compiled for interface %u, this server has %u; compile it again", path,
             module->abi, (unsigned)HUB_ABI);
     if (!module->setup)
-        return error_set(why, HUB_EINVAL, "application '%s': HUB_MODULE has no .setup", path);
+        return error_set(
+            why, HUB_EINVAL,
+            "application '%s': HUB_MODULE has no .setup; give it the function that registers its routes",
+            path);
     hub_app *app = calloc(1, sizeof *app);
     if (!app || !(app->router = router_new())) {
         free(app);

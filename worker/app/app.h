@@ -12,7 +12,8 @@
 
 /*
  * Loads the shared object `path` and checks its declaration. `config` must outlive the application; relative
- * folders are meant from the folder of config->app. Errors, each with one line: HUB_ENOENT (no such file),
+ * folders are meant from the folder of config->app, and errors name the application by it. Errors, each with
+ * one line: HUB_ENOENT (no such file),
  * HUB_EINVAL (it cannot be loaded, a missing symbol among the reasons; it declares no HUB_MODULE, or one of
  * another ABI), HUB_ENOMEM.
  */

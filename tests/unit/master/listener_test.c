@@ -225,7 +225,7 @@ static void an_address_of_another_machine_is_said(void **state)
 {
     (void)state;
     assert_open_fails("192.0.2.1:0", HUB_ESYSTEM,
-                      "cannot listen at 192.0.2.1:0: this machine has no such address");
+                      "cannot listen at 192.0.2.1:0: this machine has no such address; `ip address` lists");
 }
 
 static void a_name_that_does_not_resolve_is_said(void **state)
@@ -233,6 +233,7 @@ static void a_name_that_does_not_resolve_is_said(void **state)
     (void)state;
     assert_open_fails("no-such-host.invalid:80", HUB_EINVAL,
                       "cannot find the address of \"no-such-host.invalid\"");
+    assert_open_fails("no-such-host.invalid:80", HUB_EINVAL, "; add the name to /etc/hosts, or write");
 }
 
 static void a_port_that_needs_a_privilege_is_said(void **state)

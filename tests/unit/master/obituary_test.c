@@ -80,10 +80,35 @@ static void exit_codes_of_a_boot_are_explained(void **state)
     assert_line(
         &facts,
         "worker 2 (pid 411) ended with exit code 4 (the application could not be loaded) after 12.3 s",
-        HUB_ERROR);
+        HUB_INFO);
     facts.status = EXITED(3);
     assert_line(&facts, "worker 2 (pid 411) ended with exit code 3 (it could not boot) after 12.3 s",
+                HUB_INFO);
+}
+
+static void a_crash_before_ready_says_where_to_look(void **state)
+{
+    (void)state;
+    obituary facts = facts_of(KILLED(SIGSEGV));
+    facts.was_ready = false;
+    assert_line(&facts,
+                "worker 2 (pid 411) was killed by SIGSEGV after 12.3 s while it booted: look in the "
+                "application's setup or start hooks",
                 HUB_ERROR);
+}
+
+static void an_exit_before_ready_is_an_error_with_advice(void **state)
+{
+    (void)state;
+    obituary facts = facts_of(EXITED(0));
+    facts.was_ready = false;
+    assert_line(
+        &facts,
+        "worker 2 (pid 411) ended with exit code 0 after 12.3 s before it was ready: the application's "
+        "setup or a start hook called exit; let it return a status instead",
+        HUB_ERROR);
+    facts.told = true;
+    assert_line(&facts, "worker 2 (pid 411) ended after 12.3 s", HUB_INFO);
 }
 
 static void an_end_that_was_asked_for_is_no_error(void **state)
@@ -139,6 +164,8 @@ int main(void)
         cmocka_unit_test(a_crash_names_signal_losses_and_what_was_running),
         cmocka_unit_test(a_worker_killed_in_its_hub_says_what_ran_last),
         cmocka_unit_test(exit_codes_of_a_boot_are_explained),
+        cmocka_unit_test(a_crash_before_ready_says_where_to_look),
+        cmocka_unit_test(an_exit_before_ready_is_an_error_with_advice),
         cmocka_unit_test(an_end_that_was_asked_for_is_no_error),
         cmocka_unit_test(a_signal_without_a_name_is_given_by_number),
         cmocka_unit_test(a_line_is_cut_to_its_space),

@@ -114,7 +114,22 @@ static void a_missing_symbol_is_named(void **state)
                 "static hub_status setup(hub_app *app) { (void)app; surely_nowhere(); return HUB_OK; }\n"
                 "HUB_MODULE(.name = \"x\", .setup = setup);");
     assert_int_equal(app_load(&app, module_path, &settings, &why), HUB_EINVAL);
-    expect_line("surely_nowhere");
+    expect_line(
+        "cannot be loaded: undefined symbol: surely_nowhere; define it or link the library that has it");
+}
+
+static void a_compiled_source_is_named_by_its_source(void **state)
+{
+    (void)state;
+    make_module("cached",
+                "void surely_nowhere(void);\n"
+                "static hub_status setup(hub_app *self) { (void)self; surely_nowhere(); return HUB_OK; }\n"
+                "HUB_MODULE(.name = \"x\", .setup = setup);");
+    free(settings.app);
+    settings.app = strdup("chat.c");
+    assert_int_equal(app_load(&app, module_path, &settings, &why), HUB_EINVAL);
+    expect_line("application 'chat.c' cannot be loaded: undefined symbol: surely_nowhere; ");
+    assert_null(strstr(why.text, "cached.so"));
 }
 
 static void an_object_without_a_module_is_refused(void **state)
@@ -347,6 +362,7 @@ int main(void)
         TEST(a_file_that_is_not_there_is_named),
         TEST(what_is_no_shared_object_is_refused),
         TEST(a_missing_symbol_is_named),
+        TEST(a_compiled_source_is_named_by_its_source),
         TEST(an_object_without_a_module_is_refused),
         TEST(a_module_of_another_interface_is_refused),
         TEST(a_module_without_setup_is_refused),
