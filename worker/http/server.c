@@ -259,7 +259,7 @@ static bool own_request(connection *c, hub_http *http, hub_bytes head)
     if (exchange_own_body(http) != HUB_OK)
         goto no_memory;
     if (!http->memory) {
-        http->memory = malloc(head.length);
+        http->memory = malloc(head.length + 1);
         if (!http->memory)
             goto no_memory;
         memcpy(http->memory, head.data, head.length);

@@ -476,7 +476,7 @@ static bool bury_step(void *arg)
 
 const char *connection_peer(const connection *c, char text[64])
 {
-    struct sockaddr_storage storage;
+    struct sockaddr_storage storage = {0};
     socklen_t length = sizeof storage;
     char host[INET6_ADDRSTRLEN] = "?";
     if (c->closed || getpeername(c->io.fd, (struct sockaddr *)&storage, &length) < 0)

@@ -36,7 +36,8 @@ void send_close(hub_ws *ws, uint16_t code, hub_bytes reason)
     if (code != CLOSE_NO_STATUS) {
         body[0] = (unsigned char)(code >> 8);
         body[1] = (unsigned char)code;
-        memcpy(body + 2, reason.data ? reason.data : "", reason.length);
+        if (reason.length)
+            memcpy(body + 2, reason.data, reason.length);
         length = 2 + reason.length;
     }
     ws->close_sent = true;
