@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,15 +52,42 @@ def alive(pid):
     return fields is not None and fields[0] not in "ZX"
 
 
-def session_members(session):
-    """Process ids of all processes of a session, zombies left out."""
+def session_members(session, mark=None):
+    """Process ids of all processes of a session, zombies left out; also of those that left it and carry the mark."""
     members = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             fields = stat_fields(entry)
-            if fields and fields[3] == str(session) and fields[0] not in "ZX":
+            if fields and fields[0] not in "ZX" and (fields[3] == str(session) or mark and has_mark(entry, mark)):
                 members.append(int(entry))
     return members
+
+
+def new_mark():
+    """An entry of the environment by which the descendants of one start are known, whatever their session is."""
+    return f"SYSTEM_TEST_MARK={uuid.uuid4()}"
+
+
+def has_mark(pid, mark):
+    try:
+        return mark.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def runs_hubbub(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == str(BUILD / "hubbub")
+    except OSError:
+        return False
+
+
+def kill_all(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def find_app(app):
@@ -80,7 +108,8 @@ class Server:
         self.unix = self.bind[5:] if self.bind.startswith("unix:") else None
         self.command = [*before, str(BUILD / "hubbub"), "-w", str(workers), "-b", self.bind, *map(str, options),
                         str(find_app(app))]
-        self.env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", **(env or {})}
+        self.mark = new_mark()
+        self.env = {**os.environ, **dict([self.mark.split("=")]), "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", **(env or {})}
         self.cwd = cwd or self.folder
         self.log_path = self.folder / "log"
         self.process = None
@@ -126,11 +155,7 @@ class Server:
             raise AssertionError(f"the server still runs after {patience} s:\n{self.log()}") from None
 
     def destroy(self):
-        for pid in session_members(self.pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill_all(self.members())
         self.process.wait()
 
     def finish(self):
@@ -148,9 +173,15 @@ class Server:
         finally:
             self.destroy()
 
+    def members(self):
+        return session_members(self.pid, self.mark)
+
     def assert_nothing_left(self, patience=PATIENCE):
-        wait_for(lambda: not session_members(self.pid), lambda: f"no process left: {session_members(self.pid)}",
-                 patience)
+        """A server that ended by itself left no worker, not even for a moment; what applications started may end."""
+        if self.process.poll() is not None and self.process.returncode >= 0:
+            workers = [pid for pid in self.members() if runs_hubbub(pid)]
+            assert not workers, f"the server ended before its processes {workers}:\n{self.log()}"
+        wait_for(lambda: not self.members(), lambda: f"no process left: {self.members()}", patience)
         assert self.unix is None or not os.path.exists(self.unix), f"{self.unix} was left behind"
 
     # ---- what can be seen of it
@@ -177,7 +208,20 @@ class Server:
         os.kill(self.pid, number)
 
 
-def run(*arguments, env=None, patience=PATIENCE, cwd=None):
-    """Runs hubbub to its end; for what ends by itself: errors, --help, --print-config."""
-    return subprocess.run([str(BUILD / "hubbub"), *map(str, arguments)], stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, timeout=patience, env={**os.environ, **(env or {})}, cwd=cwd)
+def run(*arguments, env=None, patience=PATIENCE, cwd=None, user=None):
+    """
+    Runs hubbub to its end; for what ends by itself: errors, --help, --print-config. Asserts that no process of
+    it is left. `user`: runs it as this user id, which only root can.
+    """
+    mark = new_mark()
+    as_user = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+    with subprocess.Popen([str(BUILD / "hubbub"), *map(str, arguments)], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd, start_new_session=True,
+                          env={**os.environ, **(env or {}), **dict([mark.split("=")])}, **as_user) as process:
+        try:
+            output, errors = process.communicate(timeout=patience)
+            left = session_members(process.pid, mark)
+            assert not left, f"hubbub ended with {process.returncode} and left the processes {left}:\n{errors}"
+        finally:
+            kill_all(session_members(process.pid, mark))
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
