@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from client import WebSocket, get, one_on_each_worker
+from client import Http, WebSocket, get, one_on_each_worker
 from conftest import shared_server
 from crowd import Crowd
 from hubbub import SANITIZED, Server
@@ -345,6 +345,38 @@ def test_a_worker_stopped_at_full_publish_rate_holds_back_nobody_and_reports_its
             again = later.join_each_worker(server, "/events/later")
             again[2].send("after the gap")
             later.turn_until(lambda: all(member.got for member in later.members), "the worker takes part again")
+
+
+def connect_to_another_worker(server, slot):
+    while True:
+        connection = Http(server)
+        if connection.get("/whoami").json()["slot"] != slot:
+            return connection
+        connection.close()
+
+
+@pytest.mark.plain
+def test_a_publisher_waits_a_tenth_of_a_second_for_a_stopped_worker_and_then_for_nothing(start, apps):
+    server = start(apps("probe"), "--timeout", "0", "--log-size", "1M", workers=3)
+    victim = 1
+    pid = server.pids()[victim]
+    bursts = []
+    for _ in range(5):
+        with connect_to_another_worker(server, victim) as connection:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                burst = connection.get("/burst/3000").json()  # 6 MB: the log goes round five times
+            finally:
+                os.kill(pid, signal.SIGCONT)
+        bursts.append(burst)
+        assert (burst["status"], burst["sent"]) == ("OK", 3000), burst
+        assert burst["longest"] < 0.25, burst
+        server.wait_log(rf"\[{pid}\] \[WARNING\].*(lost|missed|gap)", count=len(bursts))
+    # A machine with other work may stretch one of them; not most of them.
+    calm = [burst for burst in bursts if 0.1 <= burst["longest"] < 0.12 and burst["waits"] == 1 and
+            burst["after"] < 0.03]
+    assert len(calm) >= 3, bursts
+    assert server.pids()[victim] == pid  # it was cut off, not replaced
 
 
 def test_a_worker_is_one_thread(server):

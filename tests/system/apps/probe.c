@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct session {
@@ -35,11 +36,11 @@ static hub_status count(hub_ws *ws, const hub_message *message, void *arg)
     return hub_ws_send(ws, HUB_TEXT, hub_text(text));
 }
 
-static unsigned number(const hub_message *message)
+static unsigned number(hub_bytes digits)
 {
     char text[16] = "";
-    size_t length = message->body.length < sizeof(text) - 1 ? message->body.length : sizeof(text) - 1;
-    memcpy(text, message->body.data, length);
+    size_t length = digits.length < sizeof(text) - 1 ? digits.length : sizeof(text) - 1;
+    memcpy(text, digits.data, length);
     return (unsigned)strtoul(text, NULL, 10);
 }
 
@@ -48,7 +49,7 @@ static hub_status flood(hub_ws *ws, const hub_message *message, void *arg)
 {
     (void)arg;
     static char body[16384];
-    unsigned wanted = number(message), taken = 0;
+    unsigned wanted = number(message->body), taken = 0;
     hub_status status = HUB_OK;
     for (unsigned i = 0; i < wanted; i++) {
         memset(body, 'x', sizeof(body));
@@ -129,7 +130,7 @@ static void farewell(hub_ws *ws, uint16_t code, hub_bytes reason, void *arg)
 static hub_status close_as_asked(hub_ws *ws, const hub_message *message, void *arg)
 {
     (void)arg;
-    hub_status status = hub_ws_close(ws, (uint16_t)number(message), "as asked");
+    hub_status status = hub_ws_close(ws, (uint16_t)number(message->body), "as asked");
     return status == HUB_EINVAL ? hub_ws_send(ws, HUB_TEXT, hub_text("EINVAL")) : status;
 }
 
@@ -242,6 +243,38 @@ static hub_status greenlets(hub_http *http, void *arg)
     return status != HUB_OK ? status : hub_http_replyf(http, 200, "text/plain", "%u", own.total);
 }
 
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/*
+ * Publishes :count messages of 2000 bytes, as fast as it can, to a room where nobody is. Answers how long the
+ * longest took, how many took above 50 ms, and how long the longest of those after the longest took.
+ */
+static hub_status burst(hub_http *http, void *arg)
+{
+    (void)arg;
+    static char body[2000];
+    unsigned wanted = number(hub_http_param(http, "count")), sent = 0, waits = 0;
+    double longest = 0, after = 0;
+    hub_status status = HUB_OK;
+    for (; sent < wanted && status == HUB_OK; sent++) {
+        double begun = seconds();
+        status = hub_send(hub_to_room("nobody is here"), HUB_BINARY, hub_bytes_of(body, sizeof(body)));
+        double took = seconds() - begun;
+        waits += took > 0.05;
+        after = took > longest ? 0 : took > after ? took : after;
+        longest = took > longest ? took : longest;
+    }
+    return hub_http_replyf(http, 200, "application/json",
+                           "{\"status\": \"%s\", \"sent\": %u, \"longest\": %.6f, \"waits\": %u, "
+                           "\"after\": %.6f}",
+                           hub_status_name(status), sent, longest, waits, after);
+}
+
 /* Leaves a process behind whose parent ends before it. */
 static hub_status orphan(hub_http *http, void *arg)
 {
@@ -326,6 +359,7 @@ static hub_status setup(hub_app *app)
     TRY(hub_on_http(app, "GET", "/peer", peer, NULL));
     TRY(hub_on_http(app, "GET", "/greenlets", greenlets, NULL));
     TRY(hub_on_http(app, "GET", "/orphan", orphan, NULL));
+    TRY(hub_on_http(app, "GET", "/burst/:count", burst, NULL));
     TRY(hub_on_start(app, hook, "start"));
     return hub_on_stop(app, hook, "stop");
 }
