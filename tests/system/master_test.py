@@ -2,12 +2,15 @@
 """The parent process: how the server starts, ends, replaces workers, and what it says when it cannot."""
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -300,10 +303,17 @@ def test_a_printed_configuration_can_be_read_again(tmp_path):
     assert without_sources(second.stdout) == without_sources(first.stdout)
 
 
-def test_help_names_every_option_of_the_reference():
-    text = run("--help").stdout
-    for option in ("-w", "--bind", "--log-size", "--ws-ping-interval", "--print-config", "--check-config"):
-        assert option in text
+def test_help_and_the_printed_configuration_name_every_option_of_the_reference():
+    reference = (ROOT / "docs" / "configuration.md").read_text()
+    options = re.findall(r"^### `([a-z-]+)`$", reference, re.MULTILINE)
+    assert len(options) >= 30
+    helped = re.findall(r"^  (?:-\w, |    )--([a-z-]+)", run("--help").stdout, re.MULTILINE)
+    commands = ["config", "help", "version", "print-config", "check-config"]
+    assert helped == commands + options
+    printed = re.findall(r"^#? ?([a-z-]+):", run("--print-config", CONTRACT).stdout, re.MULTILINE)
+    assert printed == options
+    letters = re.findall(r"^`-(\w)`, `--([a-z-]+)", reference, re.MULTILINE)
+    assert letters and all(f"  -{letter}, --{name}" in run("--help").stdout for letter, name in letters)
 
 
 def test_check_config_starts_nothing():
@@ -315,6 +325,48 @@ def test_a_missing_application_is_named(tmp_path):
     result = run("-b", f"127.0.0.1:{free_port()}", tmp_path / "none.so")
     assert result.returncode == 4
     assert "none.so" in result.stderr
+
+
+# ---- files that the server's user may not read ----
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not all(folder.stat().st_mode & 1 for folder in CONTRACT.parents),
+    reason="only root can start the server as another user, who must be able to enter the build folder")
+
+
+@pytest.fixture
+def forbidden():
+    """A folder that everybody may enter, for files that only root may read; the server's cache is there, too."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o777)
+        yield Path(name)
+
+
+def close_to_others(path):
+    path.chmod(0o600)
+    return path
+
+
+def run_as_nobody(folder, *arguments):
+    return run("-w", 1, "-b", f"127.0.0.1:{free_port()}", *arguments, patience=30, user=NOBODY, cwd=folder,
+               env={"HOME": str(folder), "XDG_CACHE_HOME": str(folder)})
+
+
+@as_root
+@pytest.mark.parametrize("name,source", [("app.so", CONTRACT), ("app.c", ROOT / "examples" / "echo.c")])
+def test_an_application_that_cannot_be_read_is_told_in_one_line(forbidden, name, source):
+    shutil.copy(source, forbidden / name)
+    result = run_as_nobody(forbidden, close_to_others(forbidden / name))
+    assert_one_line(result, 4, name, "Permission denied")
+
+
+@as_root
+@pytest.mark.parametrize("name,text", [("a.yaml", "workers: 1\n"), ("a.ini", "workers = 1\n")])
+def test_a_configuration_that_cannot_be_read_is_told_in_one_line(forbidden, name, text):
+    (forbidden / name).write_text(text)
+    result = run_as_nobody(forbidden, "-c", close_to_others(forbidden / name), CONTRACT)
+    assert_one_line(result, 2, name, "Permission denied")
 
 
 def write(path, text):
@@ -390,7 +442,8 @@ def test_a_start_hook_that_fails_ends_the_server(tmp_path):
         static hub_status setup(hub_app *app) { return hub_on_start(app, hook, NULL); }
         HUB_MODULE(.name = "hook", .setup = setup);
     """))
-    assert result.returncode in (3, 4)
+    assert result.returncode == 4
+    assert "start hook failed" in result.stderr, result.stderr
 
 
 def test_a_c_file_runs(start, tmp_path):
