@@ -107,37 +107,17 @@ static slot_result said_ready(slot *self, const slot_limits *limits, uint64_t no
     return nothing;
 }
 
-static slot_result terminate(slot *self, const slot_limits *limits, uint64_t now_ns)
+/* Nobody is wanted here any more. Who is here is told so, unless it was told the same or worse before: on the
+ * way out the states come one after another. */
+static slot_result dismiss(slot *self, slot_state next, uint64_t deadline_ns, slot_action action)
 {
     self->wanted = false;
-    switch (self->state) {
-    case SLOT_BACKOFF:
+    if (self->state == SLOT_BACKOFF)
         move(self, SLOT_EMPTY, 0);
+    if (!slot_filled(self) || self->state >= next)
         return nothing;
-    case SLOT_BOOTING:
-    case SLOT_READY:
-        move(self, SLOT_DRAINING, now_ns + limits->graceful_ns);
-        return act(SLOT_SEND_TERM, SLOT_NO_NOTE);
-    default:
-        return nothing;
-    }
-}
-
-static slot_result quit(slot *self, uint64_t now_ns)
-{
-    self->wanted = false;
-    switch (self->state) {
-    case SLOT_BACKOFF:
-        move(self, SLOT_EMPTY, 0);
-        return nothing;
-    case SLOT_BOOTING:
-    case SLOT_READY:
-    case SLOT_DRAINING:
-        move(self, SLOT_ENDING, now_ns + SLOT_QUIT_NS);
-        return act(SLOT_SEND_QUIT, SLOT_NO_NOTE);
-    default:
-        return nothing;
-    }
+    move(self, next, deadline_ns);
+    return act(action, SLOT_NO_NOTE);
 }
 
 static slot_result look_at_heartbeat(slot *self, const slot_limits *limits, uint64_t now_ns,
@@ -214,9 +194,9 @@ slot_result slot_step(slot *self, const slot_limits *limits, slot_event event, u
     case SLOT_REAPED:
         return emptied(self, now_ns);
     case SLOT_TERMINATE:
-        return terminate(self, limits, now_ns);
+        return dismiss(self, SLOT_DRAINING, now_ns + limits->graceful_ns, SLOT_SEND_TERM);
     case SLOT_QUIT:
-        return quit(self, now_ns);
+        return dismiss(self, SLOT_ENDING, now_ns + SLOT_QUIT_NS, SLOT_SEND_QUIT);
     case SLOT_TIME:
         return time_passed(self, limits, now_ns, heartbeat_ns);
     }
