@@ -69,7 +69,7 @@ typedef struct row {
     _Atomic uint64_t dropped;     /* messages not given to a client whose queue was full */
     _Atomic uint64_t closed_slow; /* clients closed for the same reason */
     _Atomic uint64_t gaps;        /* times that this reader lost records: evicted, or damaged records */
-    _Atomic uint64_t gap_cells; /* log cells lost in them, as far as known */
+    _Atomic uint64_t gap_cells;   /* log cells lost in them, as far as known */
 
     /* the log reader: the cursor is moved by the worker; an evicting publisher replaces it by
      * compare-and-swap */
