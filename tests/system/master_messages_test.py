@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the parent process says of a start that fails and of signals to all: one line, with what to do."""
 
+import fcntl
 import os
+import pty
 import re
 import signal
+import subprocess
+import termios
 
 import pytest
 
-from hubbub import free_port, run
+from hubbub import BUILD, PATIENCE, find_app, free_port, run, wait_for
 from master_test import compile_module, error_lines, run_app, write
 
 
@@ -17,6 +21,27 @@ def test_a_signal_to_the_whole_process_group_starts_no_worker(start, number):
     os.killpg(server.pid, number)
     assert server.wait_exit() == 0
     assert len(re.findall(r"worker \d+ \(pid \d+\) boots", server.log())) == 4, server.log()
+
+
+def test_ctrl_c_is_told_as_from_the_terminal_and_starts_no_worker(tmp_path):
+    main, terminal = pty.openpty()
+    log = tmp_path / "log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [BUILD / "hubbub", "-w", "3", "-b", f"127.0.0.1:{free_port()}", find_app("contract.so")],
+            stdin=terminal, stdout=output, stderr=output, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    try:
+        wait_for(lambda: log.read_text().count(" ready in ") == 3, log.read_text)
+        os.write(main, b"\x03")
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(main)
+        os.close(terminal)
+    assert "SIGINT from the terminal" in log.read_text()
+    assert log.read_text().count(" ready in ") == 3
 
 
 def test_a_source_with_a_missing_symbol_is_told_in_one_line_that_names_the_source(tmp_path):
