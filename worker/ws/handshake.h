@@ -15,7 +15,7 @@ typedef struct handshake_verdict {
 } handshake_verdict;
 
 /*
- * Checks a request for a WebSocket route (4.2.1): 405 when it is no GET (Allow: GET); 426 when it does not
+ * Checks a request for a WebSocket route (4.2.1): 405 when it is no GET; 426 when it does not
  * ask for the websocket protocol (answer with Upgrade: websocket) or for another version than 13 (answer with
  * Sec-WebSocket-Version: 13); 400 when it is HTTP/1.0, has a body, lacks Connection: upgrade, or its key is
  * missing, repeated or not 16 bytes in base64. Origin and subprotocols are not looked at.
