@@ -74,12 +74,13 @@ def test_a_misspelt_function_in_a_source_does_not_compile(tmp_path):
 
 
 @pytest.mark.parametrize("body,words", [
-    ("*(volatile int *)0 = 1; return HUB_OK;", ["SIGSEGV", "while it booted", "setup or start hooks"]),
+    ("signal(SIGSEGV, SIG_DFL); raise(SIGSEGV); return HUB_OK;", ["SIGSEGV", "while it booted", "setup or start hooks"]),
     ("exit(0);", ["exit code 0", "before it was ready", "return a status"]),
 ])
 def test_a_setup_that_ends_the_process_is_told(tmp_path, body, words):
     result = run_app(compile_module(tmp_path / "ends.so", f"""
         #include <hubbub.h>
+        #include <signal.h>
         #include <stdlib.h>
         static hub_status setup(hub_app *app) {{ (void)app; {body} }}
         HUB_MODULE(.name = "ends", .setup = setup);

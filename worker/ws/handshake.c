@@ -131,10 +131,10 @@ typedef struct origin_parts {
 /* "host", "host:port", "[v6]:port"; an empty port counts as none. */
 static bool split_authority(hub_bytes text, authority *out)
 {
+    if (text.length == 0) /* and perhaps no address either: a request of HTTP/1.0 needs no Host */
+        return false;
     const char *start = text.data, *end = start + text.length;
     const char *host_end;
-    if (text.length == 0)
-        return false;
     if (*start == '[') {
         host_end = memchr(start, ']', text.length);
         if (!host_end)
@@ -149,7 +149,7 @@ static bool split_authority(hub_bytes text, authority *out)
         return false;
 
     unsigned port = 0;
-    for (const char *p = host_end + 1; p < end; p++) {
+    for (const char *p = host_end < end ? host_end + 1 : end; p < end; p++) {
         if (*p < '0' || *p > '9')
             return false;
         port = port * 10 + (unsigned)(*p - '0');

@@ -123,6 +123,14 @@ static void the_star_allows_every_origin(void **state)
     assert_true(origin_ok("null", "chat.example", "*"));
 }
 
+/* A request of HTTP/1.0 may have no Host: there is nothing that the origin could be the same as. */
+static void same_is_never_true_without_a_host(void **state)
+{
+    (void)state;
+    assert_false(handshake_origin_matches(hub_text("http://chat.example"), (hub_bytes){0}, hub_text("same")));
+    assert_false(origin_ok("http://", "", "same"));
+}
+
 static void same_compares_host_and_port_with_default_ports(void **state)
 {
     (void)state;
@@ -182,6 +190,7 @@ int main(void)
         cmocka_unit_test(the_best_subprotocol_that_both_know_is_chosen),
         cmocka_unit_test(subprotocols_may_be_offered_on_several_lines),
         cmocka_unit_test(the_star_allows_every_origin),
+        cmocka_unit_test(same_is_never_true_without_a_host),
         cmocka_unit_test(same_compares_host_and_port_with_default_ports),
         cmocka_unit_test(a_list_allows_its_origins_only),
         cmocka_unit_test(a_request_without_an_origin_is_allowed_and_one_with_two_is_not),
