@@ -24,7 +24,10 @@ def test_a_signal_to_the_whole_process_group_starts_no_worker(start, number):
 
 
 def test_ctrl_c_is_told_as_from_the_terminal_and_starts_no_worker(tmp_path):
-    main, terminal = pty.openpty()
+    try:
+        main, terminal = pty.openpty()
+    except OSError as cause:
+        pytest.skip(f"this root has no terminals (devpts is not mounted): {cause}")
     log = tmp_path / "log"
     with open(log, "wb") as output:
         process = subprocess.Popen(
