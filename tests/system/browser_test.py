@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.plain, pytest.mark.limit(120)]
 
 selenium = pytest.importorskip("selenium", reason="python3-selenium is not installed")
 from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.remote.remote_connection import RemoteConnection  # noqa: E402
@@ -74,21 +75,45 @@ class Tab:
         self.browser.switch_to.window(self.window)
         return self.browser
 
-    def find(self, selector):
-        return self.use().find_element(By.CSS_SELECTOR, selector)
+    def do(self, selector, action):
+        """The action on the element that the selector finds. The page draws its lists anew whenever something
+        happens: an element that was replaced between being found and being used is found again."""
+        outcome = []
+
+        def done():
+            try:
+                outcome.append(action(self.use().find_element(By.CSS_SELECTOR, selector)))
+            except StaleElementReferenceException:
+                return False
+            return True
+
+        wait_for(done, f"{selector} stays long enough to be used", pause=0.02)
+        return outcome[0]
+
+    def click(self, selector):
+        self.do(selector, lambda element: element.click())
+
+    def type(self, selector, *keys):
+        self.do(selector, lambda element: element.send_keys(*keys))
+
+    def text(self, selector):
+        return self.do(selector, lambda element: element.text)
+
+    def attribute(self, selector, name):
+        return self.do(selector, lambda element: element.get_attribute(name))
 
     def texts(self, selector):
         script = "return [...document.querySelectorAll(arguments[0])].map((node) => node.innerText)"
         return self.use().execute_script(script, selector)
 
     def state(self):
-        return self.find("#state").get_attribute("data-state")
+        return self.attribute("#state", "data-state")
 
     def wait_open(self):
         wait_for(lambda: self.state() == "open" and self.slot() is not None, "the page is connected", pause=0.02)
 
     def slot(self):
-        slot = self.find("#worker").get_attribute("data-slot")
+        slot = self.attribute("#worker", "data-slot")
         return None if slot is None else int(slot)
 
     def move_from(self, slots):
@@ -101,10 +126,10 @@ class Tab:
         raise AssertionError(f"the page is always served by one of the workers {slots}")
 
     def call_me(self, name):
-        self.find("#name").send_keys(Keys.CONTROL + "a" + Keys.NULL + name + "\n")
+        self.type("#name", Keys.CONTROL + "a" + Keys.NULL + name + "\n")
 
     def say(self, text):
-        self.find("#text").send_keys(text + "\n")
+        self.type("#text", text + "\n")
 
     def wait_said(self, text):
         wait_for(lambda: text in self.texts(".said"), lambda: f"{text!r} among {self.texts('.said')}", pause=0.02)
@@ -114,8 +139,8 @@ class Tab:
                  lambda: f"{name} on worker {slot} among {self.texts('#people li')}", pause=0.02)
 
     def enter(self, room):
-        self.find(f'[data-room="{room}"]').click()
-        wait_for(lambda: self.find("#room-title").text == f"# {room}", "the room is shown", pause=0.02)
+        self.click(f'[data-room="{room}"]')
+        wait_for(lambda: self.text("#room-title") == f"# {room}", "the room is shown", pause=0.02)
 
     def close(self):
         self.use().close()
@@ -176,7 +201,7 @@ def test_rooms_are_switched_and_kept_apart(tabs):
 
 def test_a_new_room_appears_for_the_others(tabs):
     one, two = tabs
-    one.find("#room-name").send_keys("Tea House\n")
+    one.type("#room-name", "Tea House\n")
     wait_for(lambda: two.texts('[data-room="tea-house"]'), "the room in the other tab's list", pause=0.02)
     two.enter("tea-house")
     two.say("A cup?")
@@ -187,10 +212,10 @@ def test_a_tab_connects_again_when_its_worker_was_killed(chat, tabs):
     one, two = tabs
     slot = two.slot()
     victim = chat.pids()[slot]
-    generation = two.find("#worker").get_attribute("data-generation")
+    generation = two.attribute("#worker", "data-generation")
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: two.state() == "open" and
-             (two.slot(), two.find("#worker").get_attribute("data-generation")) != (slot, generation),
+             (two.slot(), two.attribute("#worker", "data-generation")) != (slot, generation),
              "the tab is connected again", patience=3 * PATIENCE, pause=0.02)
     two.say("Back again")
     one.wait_said("Back again")
@@ -226,10 +251,9 @@ def test_the_page_fits_a_small_screen(tabs):
     browser.set_window_size(360, 700)
     try:
         assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-        browser.find_element(By.ID, "menu").click()
-        wait_for(lambda: browser.find_element(By.CSS_SELECTOR, '[data-room="random"]').is_displayed(), "rooms shown")
-        browser.find_element(By.CSS_SELECTOR, '[data-room="random"]').click()
-        wait_for(lambda: browser.find_element(By.ID, "room-title").text == "# random", "the room is shown")
+        tabs[0].click("#menu")
+        wait_for(lambda: tabs[0].do('[data-room="random"]', lambda button: button.is_displayed()), "rooms shown")
+        tabs[0].enter("random")
     finally:
         browser.set_window_size(1200, 760)
 
