@@ -60,7 +60,8 @@ typedef struct config {
     size_t log_size;        /* bytes of the host log, a power of two */
 
     /* where the values come from */
-    char *file;                    /* that -c named; NULL: none */
+    char *file;   /* that -c named; NULL: none */
+    char *folder; /* the working directory at the first load; a relative file is meant from there */
     struct config_source *sources; /* of the table's options, in its order; read by this floor only */
 } config;
 
@@ -82,6 +83,17 @@ typedef enum config_action {
  * the allowed values; HUB_ENOENT (file cannot be read); HUB_ENOMEM. After an error there is nothing to free.
  */
 hub_status config_load(config *config, config_action *action, int argc, char *const argv[], error *error);
+
+/*
+ * Reads everything again, as at SIGHUP: the same file (a relative path is meant from running->folder,
+ * wherever the process works now), the environment and the same arguments, into *fresh, which the caller then
+ * owns. An option that HUP cannot change (options.h: changed_by_hup) keeps its running value and place in
+ * *fresh; if the new one differs, `report` is called with one line that says so, for the log: "log-size
+ * changed (chat.yaml:3): …". Nothing is logged here and *running is only read. Errors: as config_load; *fresh
+ * then holds nothing, and the running configuration goes on. `report` may have been called by then.
+ */
+hub_status config_reload(const config *running, config *fresh, int argc, char *const argv[],
+                         void (*report)(void *argument, const char *line), void *argument, error *error);
 
 /* Every value at its default, as when nothing is given. Errors: HUB_ENOMEM. */
 hub_status config_defaults(config *config);

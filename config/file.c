@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -34,10 +35,23 @@ static hub_status cannot_read(const char *path, int reason, error *failure)
                      strerror(reason));
 }
 
-/* The whole file, up to one byte more than it may have. */
-static hub_status read_all(const char *path, buffer *to, error *failure)
+/* A relative path is meant from the folder; NULL: from where the process works. */
+static int open_from(const char *folder, const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    char whole[PATH_MAX];
+    bool as_it_is = path[0] == '/' || !folder;
+    int length = snprintf(whole, sizeof whole, "%s%s%s", as_it_is ? "" : folder, as_it_is ? "" : "/", path);
+    if (length >= (int)sizeof whole) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(whole, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+/* The whole file, up to one byte more than it may have. */
+static hub_status read_all(const char *folder, const char *path, buffer *to, error *failure)
+{
+    int fd = open_from(folder, path);
     if (fd < 0)
         return cannot_read(path, errno, failure);
     hub_status status = HUB_OK;
@@ -76,7 +90,7 @@ hub_status file_read(config *values, const char *path, error *failure)
     if (!values->file)
         return error_set(failure, HUB_ENOMEM, "%s: no memory to read it", path);
     buffer text = {0};
-    hub_status status = read_all(path, &text, failure);
+    hub_status status = read_all(values->folder, path, &text, failure);
     if (status == HUB_OK)
         status = read_text(values, path, text.data, text.length, failure);
     buffer_free(&text);

@@ -13,7 +13,8 @@ enum { READERS_FILE_MAX = 1024 * 1024 }; /* bytes of a file */
 
 /*
  * Reads the file and hands it to ini_read or yaml_read, by the ending of its name: .ini, .conf, .cfg or
- * .yaml, .yml. Sets values->file. Errors: also HUB_ENOENT (cannot be read; errno's text is in the line).
+ * .yaml, .yml. Sets values->file; a relative path is meant from values->folder. Errors: also HUB_ENOENT
+ * (cannot be read; errno's text is in the line).
  */
 hub_status file_read(config *values, const char *path, error *failure);
 

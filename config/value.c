@@ -330,6 +330,47 @@ void value_clear(config *values, const option *entry)
     }
 }
 
+static hub_status copy_string(char **to, const char *from)
+{
+    *to = from ? strdup(from) : NULL;
+    return *to || !from ? HUB_OK : HUB_ENOMEM;
+}
+
+static size_t width(const option *entry)
+{
+    switch (entry->kind) {
+    case OPTION_SIZE:
+        return sizeof(size_t);
+    case OPTION_SECONDS:
+        return sizeof(double);
+    case OPTION_LEVEL:
+        return sizeof(hub_level);
+    default:
+        return sizeof(unsigned);
+    }
+}
+
+hub_status value_copy(config *to, const config *from, const option *entry)
+{
+    void *target = field(to, entry);
+    const void *source = field_of(from, entry);
+    hub_status status = HUB_OK;
+    value_clear(to, entry);
+    if (entry->kind == OPTION_STRING || entry->kind == OPTION_WORDS)
+        return copy_string(target, *(char *const *)source);
+    if (entry->kind != OPTION_LIST) {
+        memcpy(target, source, width(entry));
+        return HUB_OK;
+    }
+    char **items = target;
+    char *const *given = source;
+    for (size_t i = 0; status == HUB_OK && given[i]; i++)
+        status = copy_string(&items[i], given[i]);
+    if (status != HUB_OK)
+        value_clear(to, entry);
+    return status;
+}
+
 char *const *value_list(const config *values, const option *entry)
 {
     return field_of(values, entry);

@@ -19,6 +19,9 @@ void value_clear(config *values, const option *entry);
 /* Appends the option's value in the form that value_store reads; a list with commas. HUB_ENOMEM. */
 hub_status value_format(const config *values, const option *entry, buffer *to);
 
+/* Replaces the option's value in *to by a copy of that in *from. HUB_ENOMEM: it is then empty. */
+hub_status value_copy(config *to, const config *from, const option *entry);
+
 /* The field of an OPTION_LIST. */
 char *const *value_list(const config *values, const option *entry);
 
