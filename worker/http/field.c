@@ -2,22 +2,17 @@
 #include "worker/http/field.h"
 
 /* The tchars: letters, digits and !#$%&'*+-.^_`|~ */
-static const bool tchars[256] = {
+const bool field_tchars[256] = {
     ['!'] = true, ['#' ... '\''] = true, ['*'] = true,         ['+'] = true, ['-'] = true,
     ['.'] = true, ['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true,
     ['`'] = true, ['a' ... 'z'] = true,  ['|'] = true,         ['~'] = true,
 };
 
-bool field_is_tchar(unsigned char c)
-{
-    return tchars[c];
-}
-
 bool field_name_valid(hub_bytes name)
 {
     const unsigned char *p = name.data;
     for (size_t i = 0; i < name.length; i++)
-        if (!tchars[p[i]])
+        if (!field_tchars[p[i]])
             return false;
     return name.length > 0;
 }

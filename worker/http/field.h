@@ -5,8 +5,13 @@
 
 #include <hubbub.h>
 
+extern const bool field_tchars[256]; /* for field_is_tchar alone */
+
 /* True for a character of a token (RFC 9110, section 5.6.2). */
-bool field_is_tchar(unsigned char c);
+static inline bool field_is_tchar(unsigned char c)
+{
+    return field_tchars[c];
+}
 
 /* A field name, or a method: a token, at least one tchar (5.1). */
 bool field_name_valid(hub_bytes name);

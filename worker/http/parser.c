@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one file that knows which parser library the system has. The library finds the header fields; what
- * decides where a request ends (lines, lengths, codings) is judged here, because http_parser as distributions
- * build it is lenient in just these things.
+ * A head is gone through twice: http_head_end looks for its end, line by line; http_parse_head takes it apart
+ * and judges what it says in the same pass. Everything in the grammar that decides where a request ends is
+ * read in its strict form: what two parsers could read differently is refused.
  */
 #include "worker/http/parser.h"
 #include "worker/http/field.h"
-
-#if HUBBUB_LLHTTP
-#include <llhttp.h>
-#else
-#include <http_parser.h>
-#endif
 
 typedef struct error_entry {
     int status;
@@ -109,23 +103,6 @@ static bool next_line(hub_bytes *rest, hub_bytes *line)
     return true;
 }
 
-/* Looks at the form of the lines behind the request line, and counts them; the blank one must be the last. */
-static http_error check_lines(hub_bytes rest, size_t limit, size_t *count)
-{
-    hub_bytes line;
-    *count = 0;
-    while (next_line(&rest, &line)) {
-        if (line.length == 0)
-            return rest.length == 0 ? HTTP_ERROR_NONE : HTTP_ERROR_LINE_END;
-        char first = *(const char *)line.data;
-        if (first == ' ' || first == '\t')
-            return HTTP_ERROR_FOLDED;
-        if (++*count > limit)
-            return HTTP_ERROR_TOO_MANY_FIELDS;
-    }
-    return HTTP_ERROR_LINE_END;
-}
-
 /* ---- request line ---- */
 
 /* Cuts what stands before the next space off *rest, and the space too. */
@@ -145,11 +122,16 @@ static bool is_hex_digit(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* A character of a registered name (RFC 3986, section 3.2.2) other than a percent sign. */
+/* Characters of a registered name (RFC 3986, section 3.2.2) other than a percent sign. */
+static const bool name_characters[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['-'] = true,
+    ['.'] = true,         ['_'] = true,         ['~'] = true,         ['!'] = true,
+    ['$'] = true,         ['&' ... ','] = true, [';'] = true,         ['='] = true,
+};
+
 static bool is_name_character(char c)
 {
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (c != '\0' && strchr("-._~!$&'()*+,;=", c));
+    return name_characters[(unsigned char)c];
 }
 
 /* uri-host [":" port], with a host that is not empty (RFC 9110, sections 4.2.1, 7.2). */
@@ -223,8 +205,6 @@ static http_error read_target(http_head *head)
             return HTTP_ERROR_TARGET;
 
     bool options = hub_equal(head->method, hub_text("OPTIONS"));
-    if (hub_equal(head->method, hub_text("CONNECT")))
-        return HTTP_ERROR_METHOD;
     if (target.length > 0 && *start == '/') {
         split_query(target, head);
         return HTTP_ERROR_NONE;
@@ -248,6 +228,70 @@ static http_error read_target(http_head *head)
     return HTTP_ERROR_NONE;
 }
 
+/*
+ * The registered methods (RFC 9110, section 16.1.1), without CONNECT, and some that are in use all the same.
+ * Others are not implemented, whatever routes there are.
+ */
+static const hub_bytes methods[] = {
+#define METHOD(name)                                                                                         \
+    {                                                                                                        \
+#name, sizeof(#name) - 1                                                                             \
+    }
+    METHOD(GET),
+    METHOD(POST),
+    METHOD(HEAD),
+    METHOD(PUT),
+    METHOD(DELETE),
+    METHOD(PATCH),
+    METHOD(OPTIONS),
+    METHOD(ACL),
+    METHOD(BIND),
+    METHOD(CHECKIN),
+    METHOD(CHECKOUT),
+    METHOD(COPY),
+    METHOD(LABEL),
+    METHOD(LINK),
+    METHOD(LOCK),
+    METHOD(MERGE),
+    METHOD(MKACTIVITY),
+    METHOD(MKCALENDAR),
+    METHOD(MKCOL),
+    METHOD(MKREDIRECTREF),
+    METHOD(MOVE),
+    METHOD(NOTIFY),
+    METHOD(MKWORKSPACE),
+    METHOD(ORDERPATCH),
+    METHOD(PROPFIND),
+    METHOD(PROPPATCH),
+    METHOD(PURGE),
+    METHOD(QUERY),
+    METHOD(REBIND),
+    METHOD(REPORT),
+    METHOD(SEARCH),
+    METHOD(SOURCE),
+    METHOD(SUBSCRIBE),
+    METHOD(TRACE),
+    METHOD(UNBIND),
+    METHOD(UNCHECKOUT),
+    METHOD(UNLINK),
+    METHOD(UNLOCK),
+    METHOD(UNSUBSCRIBE),
+    METHOD(UPDATE),
+#undef METHOD
+    {"BASELINE-CONTROL", 16},
+    {"M-SEARCH", 8},
+    {"UPDATEREDIRECTREF", 17},
+    {"VERSION-CONTROL", 15},
+};
+
+static bool method_known(hub_bytes method)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (hub_equal(method, methods[i]))
+            return true;
+    return false;
+}
+
 static http_error read_request_line(hub_bytes line, http_head *head)
 {
     hub_bytes version = line;
@@ -260,147 +304,8 @@ static http_error read_request_line(hub_bytes line, http_head *head)
     if (p[5] != '1')
         return HTTP_ERROR_VERSION;
     head->minor = p[7] == '0' ? 0 : 1; /* RFC 9110, section 2.5: a higher minor version is read as ours */
-    return read_target(head);
+    return method_known(head->method) ? read_target(head) : HTTP_ERROR_METHOD;
 }
-
-/* ---- the library ---- */
-
-typedef struct field_reader {
-    http_field *fields;
-    size_t count, capacity;
-    bool in_name; /* the last part was a name's */
-    bool complete;
-} field_reader;
-
-static void extend(hub_bytes *part, const char *at, size_t length)
-{
-    *part = part->data ? hub_bytes_of(part->data, part->length + length) : hub_bytes_of(at, length);
-}
-
-static int add_name(field_reader *reader, const char *at, size_t length)
-{
-    if (!reader->in_name) {
-        if (reader->count == reader->capacity)
-            return -1;
-        reader->fields[reader->count++] = (http_field){0};
-        reader->in_name = true;
-    }
-    extend(&reader->fields[reader->count - 1].name, at, length);
-    return 0;
-}
-
-static int add_value(field_reader *reader, const char *at, size_t length)
-{
-    if (reader->count == 0)
-        return -1;
-    reader->in_name = false;
-    extend(&reader->fields[reader->count - 1].value, at, length);
-    return 0;
-}
-
-#if HUBBUB_LLHTTP
-
-static int on_field(llhttp_t *library, const char *at, size_t length)
-{
-    return add_name(library->data, at, length);
-}
-
-static int on_value(llhttp_t *library, const char *at, size_t length)
-{
-    return add_value(library->data, at, length);
-}
-
-static int on_complete(llhttp_t *library)
-{
-    ((field_reader *)library->data)->complete = true;
-    return 0;
-}
-
-static http_error run_library(hub_bytes bytes, field_reader *reader)
-{
-    static llhttp_settings_t settings;
-    llhttp_t library;
-    llhttp_settings_init(&settings);
-    settings.on_header_field = on_field;
-    settings.on_header_value = on_value;
-    settings.on_headers_complete = on_complete;
-    llhttp_init(&library, HTTP_REQUEST, &settings);
-    library.data = reader;
-#if LLHTTP_VERSION_MAJOR >= 9
-    llhttp_set_lenient_version(&library,
-                               1); /* versions were judged before; older ones know only 1.0 and 1.1 */
-#endif
-    switch (llhttp_execute(&library, bytes.data, bytes.length)) {
-    case HPE_OK:
-    case HPE_PAUSED_UPGRADE:
-        return reader->complete ? HTTP_ERROR_NONE : HTTP_ERROR_FIELD;
-    case HPE_INVALID_METHOD:
-        return HTTP_ERROR_METHOD;
-    case HPE_INVALID_URL:
-        return HTTP_ERROR_TARGET;
-    case HPE_INVALID_VERSION:
-        return HTTP_ERROR_VERSION;
-    case HPE_INVALID_CONTENT_LENGTH:
-    case HPE_UNEXPECTED_CONTENT_LENGTH:
-        return HTTP_ERROR_CONTENT_LENGTH;
-    case HPE_INVALID_TRANSFER_ENCODING:
-        return HTTP_ERROR_TRANSFER_ENCODING;
-    default:
-        return HTTP_ERROR_FIELD;
-    }
-}
-
-#else
-
-static int on_field(http_parser *library, const char *at, size_t length)
-{
-    return add_name(library->data, at, length);
-}
-
-static int on_value(http_parser *library, const char *at, size_t length)
-{
-    return add_value(library->data, at, length);
-}
-
-static int on_complete(http_parser *library)
-{
-    ((field_reader *)library->data)->complete = true;
-    return 0;
-}
-
-static http_error run_library(hub_bytes bytes, field_reader *reader)
-{
-    static const http_parser_settings settings = {
-        .on_header_field = on_field, .on_header_value = on_value, .on_headers_complete = on_complete};
-    http_parser library;
-    http_parser_set_max_header_size(UINT32_MAX); /* our own limits were kept before */
-    http_parser_init(&library, HTTP_REQUEST);
-    library.data = reader;
-    http_parser_execute(&library, &settings, bytes.data, bytes.length);
-    switch (HTTP_PARSER_ERRNO(&library)) {
-    case HPE_OK:
-        return reader->complete ? HTTP_ERROR_NONE : HTTP_ERROR_FIELD;
-    case HPE_INVALID_METHOD:
-        return HTTP_ERROR_METHOD;
-    case HPE_INVALID_URL:
-    case HPE_INVALID_HOST:
-    case HPE_INVALID_PORT:
-    case HPE_INVALID_PATH:
-    case HPE_INVALID_QUERY_STRING:
-        return HTTP_ERROR_TARGET;
-    case HPE_INVALID_VERSION:
-        return HTTP_ERROR_VERSION;
-    case HPE_INVALID_CONTENT_LENGTH:
-    case HPE_UNEXPECTED_CONTENT_LENGTH:
-        return HTTP_ERROR_CONTENT_LENGTH;
-    case HPE_INVALID_TRANSFER_ENCODING:
-        return HTTP_ERROR_TRANSFER_ENCODING;
-    default:
-        return HTTP_ERROR_FIELD;
-    }
-}
-
-#endif
 
 /* ---- what the fields mean ---- */
 
@@ -488,19 +393,25 @@ static http_error read_field(http_head *head, field_facts *facts, const http_fie
                            connection = {"connection", 10}, content_length = {"content-length", 14},
                            transfer_encoding = {"transfer-encoding", 17};
     hub_bytes name = field->name;
-    if (field_name_equal(name, host))
-        return read_host(head, facts, field->value);
-    if (field_name_equal(name, content_length))
-        return read_content_length(head, facts, field->value);
-    if (field_name_equal(name, transfer_encoding))
-        return read_transfer_encoding(facts, field->value);
-    if (field_name_equal(name, connection))
-        return read_connection(facts, field->value);
-    if (field_name_equal(name, expect))
-        return read_expect(head, field->value);
-    if (field_name_equal(name, upgrade))
-        facts->upgrade_field = true;
-    return HTTP_ERROR_NONE;
+    switch (name.length) {
+    case 4:
+        return field_name_equal(name, host) ? read_host(head, facts, field->value) : HTTP_ERROR_NONE;
+    case 6:
+        return field_name_equal(name, expect) ? read_expect(head, field->value) : HTTP_ERROR_NONE;
+    case 7:
+        facts->upgrade_field |= field_name_equal(name, upgrade);
+        return HTTP_ERROR_NONE;
+    case 10:
+        return field_name_equal(name, connection) ? read_connection(facts, field->value) : HTTP_ERROR_NONE;
+    case 14:
+        return field_name_equal(name, content_length) ? read_content_length(head, facts, field->value)
+                                                      : HTTP_ERROR_NONE;
+    case 17:
+        return field_name_equal(name, transfer_encoding) ? read_transfer_encoding(facts, field->value)
+                                                         : HTTP_ERROR_NONE;
+    default:
+        return HTTP_ERROR_NONE;
+    }
 }
 
 static http_error conclude(http_head *head, const field_facts *facts, const http_limits *limits)
@@ -519,27 +430,81 @@ static http_error conclude(http_head *head, const field_facts *facts, const http
     return head->content_length > limits->body ? HTTP_ERROR_BODY_TOO_LARGE : HTTP_ERROR_NONE;
 }
 
-static http_error read_fields(http_head *head, http_field *fields, const http_limits *limits)
+/* ---- field lines ---- */
+
+/* Where a value, its white space and all, ends: the first byte from `at` that no value may hold (RFC
+ * 9110, 5.5). */
+static const char *value_end(const char *at, const char *end)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    for (;;) {
+        /* Eight at a time, as long as none is below a space or is DEL. */
+        while (end - at >= 8) {
+            uint64_t word;
+            memcpy(&word, at, sizeof word);
+            uint64_t is_delete = word ^ 0x7F * ones;
+            if ((((word - 0x20 * ones) & ~word) | ((is_delete - ones) & ~is_delete)) & tops)
+                break;
+            at += 8;
+        }
+        const char *stop = end - at >= 8 ? at + 8 : end;
+        for (; at < stop; at++)
+            if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7F)
+                return at;
+        if (at == end)
+            return end;
+    }
+}
+
+/* Reads one line, which is not the blank one, and moves *at behind it. */
+static http_error read_line(const char **at, const char *end, http_field *field)
+{
+    const char *name = *at, *p = name;
+    if (*p == ' ' || *p == '\t')
+        return HTTP_ERROR_FOLDED;
+    while (p < end && field_is_tchar((unsigned char)*p))
+        p++;
+    if (p == end || *p != ':' || p == name)
+        return HTTP_ERROR_FIELD;
+    const char *value = p + 1;
+    p = value_end(value, end);
+    if (p == end || *p == '\n' || (*p == '\r' && (end - p < 2 || p[1] != '\n')))
+        return HTTP_ERROR_LINE_END;
+    if (*p != '\r')
+        return HTTP_ERROR_FIELD;
+    field->name = hub_bytes_of(name, (size_t)(value - name) - 1);
+    field->value = field_trim(hub_bytes_of(value, (size_t)(p - value)));
+    *at = p + 2;
+    return HTTP_ERROR_NONE;
+}
+
+static http_error read_fields(hub_bytes lines, http_head *head, http_field *fields, const http_limits *limits)
 {
     field_facts facts = {0};
-    for (size_t i = 0; i < head->field_count; i++) {
-        fields[i].value = field_trim(fields[i].value);
-        if (!field_name_valid(fields[i].name) || !field_value_valid(fields[i].value))
-            return HTTP_ERROR_FIELD;
-        http_error error = read_field(head, &facts, &fields[i]);
+    const char *at = lines.data, *end = at + lines.length;
+    for (;;) {
+        if (end - at < 2 || *at == '\n' || (*at == '\r' && at[1] != '\n'))
+            return HTTP_ERROR_LINE_END;
+        if (*at == '\r')
+            break;
+        if (head->field_count == limits->fields)
+            return HTTP_ERROR_TOO_MANY_FIELDS;
+        http_field *field = &fields[head->field_count];
+        http_error error = read_line(&at, end, field);
+        if (error == HTTP_ERROR_NONE)
+            error = read_field(head, &facts, field);
         if (error != HTTP_ERROR_NONE)
             return error;
+        head->field_count++;
     }
-    return conclude(head, &facts, limits);
+    return end - at == 2 ? conclude(head, &facts, limits) : HTTP_ERROR_LINE_END;
 }
 
 http_error http_parse_head(hub_bytes bytes, const http_limits *limits, http_field *fields, http_head *head)
 {
     *head = (http_head){.fields = fields};
     size_t skipped = empty_lines(bytes.data, bytes.length);
-    hub_bytes request = hub_bytes_of((const char *)bytes.data + skipped, bytes.length - skipped);
-    hub_bytes rest = request, line;
-    size_t line_count;
+    hub_bytes rest = hub_bytes_of((const char *)bytes.data + skipped, bytes.length - skipped), line;
 
     if (!next_line(&rest, &line))
         return HTTP_ERROR_LINE_END;
@@ -548,19 +513,7 @@ http_error http_parse_head(hub_bytes bytes, const http_limits *limits, http_fiel
     if (bytes.length > limits->head)
         return HTTP_ERROR_HEAD_TOO_LARGE;
     http_error error = read_request_line(line, head);
-    if (error == HTTP_ERROR_NONE)
-        error = check_lines(rest, limits->fields, &line_count);
-    if (error != HTTP_ERROR_NONE)
-        return error;
-
-    field_reader reader = {.fields = fields, .capacity = limits->fields};
-    error = run_library(request, &reader);
-    if (error != HTTP_ERROR_NONE)
-        return error;
-    if (reader.count != line_count)
-        return HTTP_ERROR_FIELD;
-    head->field_count = reader.count;
-    return read_fields(head, fields, limits);
+    return error == HTTP_ERROR_NONE ? read_fields(rest, head, fields, limits) : error;
 }
 
 /* ---- looking fields up ---- */

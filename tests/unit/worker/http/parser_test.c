@@ -206,6 +206,9 @@ static void an_unknown_method_and_connect_are_not_implemented(void **state)
     assert_int_equal(status_of("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"), 501);
     assert_int_equal(status_of("DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
     assert_int_equal(status_of("PATCH / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    assert_int_equal(status_of("VERSION-CONTROL / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    assert_int_equal(status_of("GETS / HTTP/1.1\r\nHost: a\r\n\r\n"), 501);
+    assert_int_equal(status_of("GE / HTTP/1.1\r\nHost: a\r\n\r\n"), 501);
 }
 
 static void a_malformed_request_line_is_refused(void **state)
@@ -306,6 +309,37 @@ static void malformed_fields_are_refused(void **state)
     assert_int_equal(http_error_status(parse_bytes(nul_in_value, sizeof nul_in_value - 1)), 400);
     assert_int_equal(http_error_status(parse_bytes(nul_in_name, sizeof nul_in_name - 1)), 400);
     assert_int_equal(status_with("A: b\tc \xC3\xA4\r\n"), 0);
+}
+
+/* Values are looked at several bytes at a time: none may slip through, wherever it stands. */
+static void a_bad_byte_is_found_at_every_place_of_a_value(void **state)
+{
+    (void)state;
+    for (size_t length = 1; length < 40; length++)
+        for (size_t at = 0; at < length; at++)
+            for (int c = 0; c < 256; c++) {
+                char text[200];
+                int start = snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: a\r\nA:");
+                memset(text + start, at % 2 ? 'x' : '\xE4', length);
+                text[start + (int)at] = (char)c;
+                memcpy(text + start + length, "\r\n\r\n", 4);
+                bool good = (c >= 0x20 && c != 0x7F) || c == '\t';
+                http_error error =
+                    http_parse_head(hub_bytes_of(text, (size_t)start + length + 4), &limits, fields, &head);
+                assert_int_equal(error, good                     ? HTTP_ERROR_NONE
+                                        : c == '\n' || c == '\r' ? HTTP_ERROR_LINE_END
+                                                                 : HTTP_ERROR_FIELD);
+            }
+}
+
+/* RFC 9110, section 5.1: other names that begin like those that matter are other names. */
+static void names_that_only_begin_like_known_ones_mean_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        status_with("Transfer-EncodingZ: x\r\nContent-Lengthy: x\r\nHosts: b\r\nConnections: close\r\n"), 0);
+    assert_int_equal(head.framing, HTTP_BODY_NONE);
+    assert_true(head.keep_alive);
 }
 
 static void limits_have_their_statuses(void **state)
@@ -530,6 +564,8 @@ int main(void)
         cmocka_unit_test(what_does_not_end_with_its_only_blank_line_is_no_head),
         cmocka_unit_test(folded_fields_are_refused),
         cmocka_unit_test(malformed_fields_are_refused),
+        cmocka_unit_test(a_bad_byte_is_found_at_every_place_of_a_value),
+        cmocka_unit_test(names_that_only_begin_like_known_ones_mean_nothing),
         cmocka_unit_test(limits_have_their_statuses),
         cmocka_unit_test(a_host_must_be_there_once_in_1_1),
         cmocka_unit_test(a_host_must_be_well_formed),
