@@ -7,11 +7,18 @@ enum {
     DATA_BY_LENGTH,
     SIZE_FIRST, /* a chunk size's first digit */
     SIZE,       /* a further digit, or what follows the size */
-    BLANK,      /* white space before an extension's semicolon */
-    EXTENSION,  /* inside an extension */
-    SIZE_LF,    /* the LF behind size and extensions */
-    DATA,       /* a chunk's bytes */
-    DATA_CR,    /* the line end behind them */
+    SEMICOLON,  /* white space, then the semicolon of an extension */
+    NAME_FIRST, /* white space, then an extension's name */
+    NAME,
+    NAME_BLANK,  /* white space behind the name */
+    VALUE_FIRST, /* white space, then an extension's value */
+    VALUE,
+    QUOTED,
+    QUOTED_PAIR, /* what stands behind a backslash */
+    QUOTED_END,  /* behind the second quote */
+    SIZE_LF,     /* the LF behind size and extensions */
+    DATA,        /* a chunk's bytes */
+    DATA_CR,     /* the line end behind them */
     DATA_LF,
     TRAILER, /* a trailer field's first character, or the blank line */
     TRAILER_NAME,
@@ -93,32 +100,70 @@ static http_error size_complete(http_body *body, unsigned char c)
     return go(body, body->remaining > 0 ? DATA : TRAILER);
 }
 
+static bool is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* What may follow a size, a name or a value: the line's end, another extension, white space before it. */
+static http_error after_word(http_body *body, unsigned char c, uint8_t blank)
+{
+    if (c == '\r')
+        return go(body, SIZE_LF);
+    if (c == ';')
+        return go_extra(body, NAME_FIRST);
+    return is_blank(c) ? go_extra(body, blank) : HTTP_ERROR_CHUNK;
+}
+
 static http_error size_character(http_body *body, unsigned char c)
 {
     int digit = hex_digit(c);
     if (digit >= 0)
         return size_digit(body, digit);
-    if (body->state == SIZE_FIRST)
-        return HTTP_ERROR_CHUNK;
-    if (c == '\r')
-        return go(body, SIZE_LF);
-    if (c == ';')
-        return go_extra(body, EXTENSION);
-    return c == ' ' || c == '\t' ? go_extra(body, BLANK) : HTTP_ERROR_CHUNK;
+    return body->state == SIZE_FIRST ? HTTP_ERROR_CHUNK : after_word(body, c, SEMICOLON);
 }
 
-static http_error blank_character(http_body *body, unsigned char c)
+static http_error semicolon_character(http_body *body, unsigned char c)
 {
     if (c == ';')
-        return go_extra(body, EXTENSION);
-    return c == ' ' || c == '\t' ? go_extra(body, BLANK) : HTTP_ERROR_CHUNK;
+        return go_extra(body, NAME_FIRST);
+    return is_blank(c) ? go_extra(body, SEMICOLON) : HTTP_ERROR_CHUNK;
 }
 
+/* Extensions: ; name [= token or quoted string] …, with white space between them (section 7.1.1). */
 static http_error extension_character(http_body *body, unsigned char c)
 {
-    if (c == '\r')
-        return go(body, SIZE_LF);
-    return is_text(c) ? go_extra(body, EXTENSION) : HTTP_ERROR_CHUNK;
+    uint8_t state = body->state;
+    bool token = field_is_tchar(c);
+    switch (state) {
+    case NAME_FIRST:
+    case VALUE_FIRST:
+        if (is_blank(c))
+            return go_extra(body, state);
+        if (c == '"' && state == VALUE_FIRST)
+            return go_extra(body, QUOTED);
+        return token ? go_extra(body, state == NAME_FIRST ? NAME : VALUE) : HTTP_ERROR_CHUNK;
+    case NAME:
+        if (c == '=')
+            return go_extra(body, VALUE_FIRST);
+        return token ? go_extra(body, NAME) : after_word(body, c, NAME_BLANK);
+    case NAME_BLANK:
+        if (c == '=')
+            return go_extra(body, VALUE_FIRST);
+        if (c == ';')
+            return go_extra(body, NAME_FIRST);
+        return is_blank(c) ? go_extra(body, NAME_BLANK) : HTTP_ERROR_CHUNK;
+    case VALUE:
+        return token ? go_extra(body, VALUE) : after_word(body, c, SEMICOLON);
+    case QUOTED:
+        if (!is_text(c))
+            return HTTP_ERROR_CHUNK;
+        return go_extra(body, c == '"' ? QUOTED_END : c == '\\' ? QUOTED_PAIR : QUOTED);
+    case QUOTED_PAIR:
+        return is_text(c) ? go_extra(body, QUOTED) : HTTP_ERROR_CHUNK;
+    default: /* QUOTED_END */
+        return after_word(body, c, SEMICOLON);
+    }
 }
 
 static http_error trailer_character(http_body *body, unsigned char c)
@@ -157,9 +202,16 @@ static http_error frame_character(http_body *body, unsigned char c)
     case SIZE_FIRST:
     case SIZE:
         return size_character(body, c);
-    case BLANK:
-        return blank_character(body, c);
-    case EXTENSION:
+    case SEMICOLON:
+        return semicolon_character(body, c);
+    case NAME_FIRST:
+    case NAME:
+    case NAME_BLANK:
+    case VALUE_FIRST:
+    case VALUE:
+    case QUOTED:
+    case QUOTED_PAIR:
+    case QUOTED_END:
         return extension_character(body, c);
     case SIZE_LF:
         return size_complete(body, c);

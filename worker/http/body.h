@@ -36,9 +36,9 @@ void http_body_open(http_body *body, const http_head *head, const http_limits *l
  * with. A body of no bytes is HTTP_BODY_DONE at once, with length 0 too; asking again after the end gives
  * HTTP_BODY_DONE.
  *
- * Errors, in *error: CHUNK (a size that is no hexadecimal number or overflows, a missing CR LF, a control
- * character in an extension, more than HTTP_CHUNK_EXTRA_MAX bytes of extensions), BODY_TOO_LARGE (as soon as
- * a chunk's size says so), TRAILER, TRAILERS_TOO_LARGE. Extensions and trailer fields are checked and
+ * Errors, in *error: CHUNK (a size that is no hexadecimal number or overflows, a missing CR LF, an
+ * extension that breaks its grammar, more than HTTP_CHUNK_EXTRA_MAX bytes of extensions), BODY_TOO_LARGE (as
+ * soon as a chunk's size says so), TRAILER, TRAILERS_TOO_LARGE. Extensions and trailer fields are checked and
  * dropped (RFC 9112, sections 7.1.1, 7.1.2).
  */
 http_body_result http_body_next(http_body *body, const char *data, size_t length, size_t *consumed,

@@ -7,6 +7,8 @@
 #include "worker/http/parser.h"
 #include "worker/http/field.h"
 
+#include <arpa/inet.h>
+
 typedef struct error_entry {
     int status;
     const char *text;
@@ -134,16 +136,39 @@ static bool is_name_character(char c)
     return name_characters[(unsigned char)c];
 }
 
+/* What stands in the brackets of a host: an IPv6 address, or "v", a version and an address of that form. */
+static bool ip_literal_valid(hub_bytes text)
+{
+    const char *p = text.data, *end = p + text.length;
+    if (text.length > 0 && (*p == 'v' || *p == 'V')) {
+        const char *version = ++p;
+        while (p < end && is_hex_digit(*p))
+            p++;
+        if (p == version || p == end || *p++ != '.' || p == end)
+            return false;
+        while (p < end && (is_name_character(*p) || *p == ':'))
+            p++;
+        return p == end;
+    }
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    if (text.length >= sizeof address)
+        return false;
+    memcpy(address, p, text.length);
+    address[text.length] = '\0';
+    return inet_pton(AF_INET6, address, &parsed) == 1;
+}
+
 /* uri-host [":" port], with a host that is not empty (RFC 9110, sections 4.2.1, 7.2). */
 static bool authority_valid(hub_bytes text)
 {
     const char *p = text.data, *end = p + text.length;
     if (text.length > 0 && *p == '[') {
         const char *start = ++p;
-        while (p < end && (is_name_character(*p) || *p == ':'))
-            p++;
-        if (p == start || p == end || *p++ != ']')
+        p = memchr(start, ']', (size_t)(end - start));
+        if (!p || !ip_literal_valid(hub_bytes_of(start, (size_t)(p - start))))
             return false;
+        p++;
     } else {
         const char *start = p;
         while (p < end && *p != ':') {
@@ -414,6 +439,13 @@ static http_error read_field(http_head *head, field_facts *facts, const http_fie
     }
 }
 
+/* HTTP/1.0 has no other way to say that these have no body (RFC 1945, section 8.3). */
+static bool has_body_always(hub_bytes method)
+{
+    return hub_equal(method, hub_text("POST")) || hub_equal(method, hub_text("PUT")) ||
+           hub_equal(method, hub_text("PATCH"));
+}
+
 static http_error conclude(http_head *head, const field_facts *facts, const http_limits *limits)
 {
     if (!facts->host_seen && head->minor >= 1)
@@ -425,8 +457,10 @@ static http_error conclude(http_head *head, const field_facts *facts, const http
             return HTTP_ERROR_CODING;
         head->framing = HTTP_BODY_CHUNKED;
     }
+    if (head->minor < 1 && !facts->length_seen && has_body_always(head->method))
+        return HTTP_ERROR_LENGTH_REQUIRED;
     head->keep_alive = !facts->close && (head->minor >= 1 || facts->keep_alive);
-    head->upgrade = facts->upgrade && facts->upgrade_field;
+    head->upgrade = facts->upgrade && facts->upgrade_field && head->minor >= 1; /* RFC 9110, section 7.8 */
     return head->content_length > limits->body ? HTTP_ERROR_BODY_TOO_LARGE : HTTP_ERROR_NONE;
 }
 

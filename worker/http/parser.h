@@ -30,6 +30,7 @@
     X(CONTENT_LENGTH, 400, "Content-Length is not one decimal number")                                       \
     X(TRANSFER_ENCODING, 400, "Transfer-Encoding does not end with chunked, or must not be here")            \
     X(CODING, 501, "no transfer coding but chunked is known here")                                           \
+    X(LENGTH_REQUIRED, 411, "a body in HTTP/1.0 needs a Content-Length")                                     \
     X(EXPECTATION, 417, "no expectation but 100-continue is known here")                                     \
     X(BODY_TOO_LARGE, 413, "the body is too large")                                                          \
     X(CHUNK, 400, "a chunk of the body is malformed")                                                        \
@@ -80,7 +81,7 @@ typedef struct http_head {
     http_framing framing;
     unsigned minor;       /* of HTTP/1.x: 0, or 1 for 1.1 and above */
     bool keep_alive;      /* the client lets the connection be used again */
-    bool upgrade;         /* Connection: upgrade and an Upgrade field; ask http_head_has for which */
+    bool upgrade;         /* in 1.1, Connection: upgrade and an Upgrade field; ask http_head_has for which */
     bool expect_continue; /* Expect: 100-continue: the client waits for a 100 before it sends the body */
 } http_head;
 
@@ -108,7 +109,8 @@ http_error http_head_check(const char *data, size_t length, const http_limits *l
  * before a colon, folded lines; targets that are not of origin, absolute (http, https) or, with OPTIONS,
  * asterisk form, or hold a "#" or bytes outside visible ASCII; CONNECT (501); in 1.1 a missing Host, always a
  * repeated, empty or malformed one; several Content-Length, or one that is not all digits or above 2^63; it
- * together with Transfer-Encoding; Transfer-Encoding in 1.0; codings that do not end with one chunked (400),
+ * together with Transfer-Encoding; Transfer-Encoding in 1.0; in 1.0 a
+ * POST, PUT or PATCH without Content-Length (411); codings that do not end with one chunked (400),
  * or have others before it (501); an expectation that is not 100-continue. A Content-Length above
  * limits->body is BODY_TOO_LARGE before any of the body is read.
  */

@@ -2,6 +2,7 @@
 #include "common/buffer.h"
 #include "worker/http/body.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,21 @@ static void chunk_extensions_are_passed_over(void **state)
 {
     (void)state;
     assert_body(&chunked, "3;a=b;c=\"d e\"\r\nabc\r\n0 \t;x\r\n\r\n", "abc", "");
+    assert_body(&chunked, "3 ; a\t = \"\\\"\\\\;\\x\" ; b=c ;d\r\nabc\r\n0\r\n\r\n", "abc", "");
+}
+
+static void extensions_that_break_their_grammar_are_refused(void **state)
+{
+    (void)state;
+    const char *bad[] = {";",    ";;",        ";a;",    ";=b",           ";a=",     ";a=;b",
+                         ";a b", ";a=b c",    ";a=\"b", ";a=\"b\"c",     ";a=\"\\", ";\"a\"",
+                         ";a,b", ";a=b,c",    ";a=b=c", ";a=\"\\\x01\"", ";a\x01",  ";a=\xFC",
+                         " a",   ";a=\"\n\"", ";a\nb",  ";a=\"\r\"",     ";a ",     ";a=b "};
+    char text[64];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "3%s\r\nabc\r\n0\r\n\r\n", bad[i]);
+        assert_refused(text, HTTP_ERROR_CHUNK);
+    }
 }
 
 /* RFC 9112, section 7.1.2 */
@@ -238,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_piece_is_a_part_of_what_was_received),
         cmocka_unit_test(chunks_are_put_together),
         cmocka_unit_test(chunk_extensions_are_passed_over),
+        cmocka_unit_test(extensions_that_break_their_grammar_are_refused),
         cmocka_unit_test(trailer_fields_are_checked_and_dropped),
         cmocka_unit_test(malformed_sizes_are_refused),
         cmocka_unit_test(a_size_that_overflows_is_refused),

@@ -380,12 +380,15 @@ static void a_host_must_be_there_once_in_1_1(void **state)
 static void a_host_must_be_well_formed(void **state)
 {
     (void)state;
-    const char *good[] = {"a",  "a.example:80", "127.0.0.1:8000", "[::1]:8000", "[::1]",
-                          "a:", "A-b_c~d",      "%41b",           "a:65535",    "a,b"};
-    const char *bad[] = {
-        "",    "a b", "a/b", "a@b",  "a:b",    "a:80:80", "a:65536", "a:99999999999999999999",
-        ":80", "[",   "[]",  "[::1", "[::1]x", "%zz",     "a%4",     "a\"b",
-        "a?b", "a\\b"};
+    const char *good[] = {"a",       "a.example:80", "127.0.0.1:8000", "[::1]:8000",
+                          "[::1]",   "a:",           "A-b_c~d",        "%41b",
+                          "a:65535", "a,b",          "[v1.a:b]",       "[::ffff:1.2.3.4]"};
+    const char *bad[] = {"",       "a b",     "a/b",     "a@b",
+                         "a:b",    "a:80:80", "a:65536", "a:99999999999999999999",
+                         ":80",    "[",       "[]",      "[::1",
+                         "[::1]x", "%zz",     "a%4",     "a\"b",
+                         "a?b",    "a\\b",    "[::zz]",  "[1:2:3:4:5:6:7:8:9]",
+                         "[v1]",   "[v.a]",   "[v1.]",   "[v1.[]"};
     char text[200];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", good[i]);
@@ -483,6 +486,18 @@ static void content_length_with_transfer_encoding_and_chunked_in_1_0_are_refused
     assert_int_equal(status_of("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
 }
 
+/* RFC 9110, section 15.5.12; RFC 1945, section 8.3 */
+static void a_body_in_1_0_needs_a_length(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of("POST / HTTP/1.0\r\n\r\n"), 411);
+    assert_int_equal(status_of("PUT / HTTP/1.0\r\n\r\n"), 411);
+    assert_int_equal(status_of("PATCH / HTTP/1.0\r\n\r\n"), 411);
+    assert_int_equal(status_of("POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n"), 0);
+    assert_int_equal(status_of("DELETE / HTTP/1.0\r\n\r\n"), 0);
+    assert_int_equal(status_of("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+}
+
 /* ---- connection and expectations ---- */
 
 /* RFC 9112, section 9.3 */
@@ -511,6 +526,8 @@ static void an_upgrade_needs_both_fields(void **state)
     assert_false(head.upgrade);
     assert_int_equal(status_with("Connection: Upgrade\r\n"), 0);
     assert_false(head.upgrade);
+    assert_int_equal(status_of("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), 0);
+    assert_false(head.upgrade); /* RFC 9110, section 7.8 */
 }
 
 /* RFC 9110, section 10.1.1 */
@@ -520,7 +537,7 @@ static void an_expectation_is_100_continue_or_fails(void **state)
     assert_int_equal(status_with("Expect: 100-Continue\r\nContent-Length: 5\r\n"), 0);
     assert_true(head.expect_continue);
     assert_int_equal(status_with("Expect: the-unexpected\r\n"), 417);
-    assert_int_equal(status_of("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"), 0);
+    assert_int_equal(status_of("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"), 0);
     assert_false(head.expect_continue);
 }
 
@@ -574,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_body_is_chunked_when_chunked_is_the_only_coding),
         cmocka_unit_test(other_transfer_codings_are_refused),
         cmocka_unit_test(content_length_with_transfer_encoding_and_chunked_in_1_0_are_refused),
+        cmocka_unit_test(a_body_in_1_0_needs_a_length),
         cmocka_unit_test(a_connection_is_kept_alive_by_version_and_options),
         cmocka_unit_test(an_upgrade_needs_both_fields),
         cmocka_unit_test(an_expectation_is_100_continue_or_fails),

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/conformance.md says what the tables say, no clause in them is without proof or reason, and each proof exists."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # for `python3 conformance_test.py`
+
+from hubbub import ROOT  # noqa: E402
+
+pytestmark = pytest.mark.plain
+
+TABLES = {
+    "rfc9112_test": "RFC 9112, HTTP/1.1",
+}
+HEAD = """# Conformance
+
+This page is made by `python3 tests/system/clauses/conformance_test.py` from the tables of the tests beside it.
+
+A case is called by its section and name, as `9112-5.1-tab-before-colon`, and is run with
+`./bootstrap test -k 9112-5.1-tab-before-colon`. Every case of HTTP and WebSocket is run three times: its bytes sent
+at once, in pieces, and one by one, with the same result. Behind each request of a case stands another: behind what
+was refused it must not be read. Tests that are named with a file prove a clause elsewhere; `unit/` is `tests/unit/`,
+other files are in `tests/system/`.
+"""
+
+
+def clauses():
+    for module, title in TABLES.items():
+        yield module, title, importlib.import_module(module).CLAUSES
+
+
+def section_order(clause):
+    return [int(part) if part.isdigit() else 0 for part in re.split(r"[-.]", clause.section)]
+
+
+def proof(clause):
+    names = ", ".join(f"`{name}`" for name in clause.cases)
+    cases = f"`{clause.name_of('…')}`: {names}" if names else ""
+    places = ", ".join(f"`{place}`" for place in clause.elsewhere)
+    reason = f"not tested: {clause.untested}" if clause.untested else ""
+    return ("; ".join(filter(None, (cases, places, reason)))).replace("|", "\\|")
+
+
+def page():
+    parts = [HEAD]
+    for module, title, table in clauses():
+        cases = sum(len(clause.cases) for clause in table)
+        parts.append(f"\n## {title}\n\n{cases} cases in `clauses/{module}.py`.\n\n| section | what it asks, or what is chosen | "
+                     "proof |\n| --- | --- | --- |\n")
+        parts += [f"| {clause.section.partition('-')[2]} | {clause.says} | {proof(clause)} |\n"
+                  for clause in sorted(table, key=section_order)]
+    return "".join(parts)
+
+
+def test_the_page_is_that_of_the_tables():
+    assert (ROOT / "docs" / "conformance.md").read_text() == page(), "run tests/system/clauses/conformance_test.py"
+
+
+@pytest.mark.parametrize("module", TABLES)
+def test_every_clause_has_a_proof_or_a_reason(module):
+    for clause in importlib.import_module(module).CLAUSES:
+        assert clause.cases or clause.elsewhere or clause.untested, clause.says
+        assert clause.section.startswith(module[3:7] + "-"), clause.section
+
+
+@pytest.mark.parametrize("module", TABLES)
+def test_every_test_that_is_named_exists(module):
+    for clause in importlib.import_module(module).CLAUSES:
+        for place in clause.elsewhere:
+            file, _, name = place.partition("::")
+            path = ROOT / "tests" / file if file.startswith("unit/") else ROOT / "tests" / "system" / file
+            start = "def" if file.endswith(".py") else "static void"
+            assert path.exists() and re.search(rf"^{start} {name}\(", path.read_text(), re.MULTILINE), place
+
+
+def test_every_table_is_in_the_page():
+    assert set(TABLES) == {path.stem for path in Path(__file__).parent.glob("rfc*_test.py")}
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "conformance.md").write_text(page())
