@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/checks.h"
+#include "config/cpus.h"
+#include "config/value.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>
@@ -133,4 +135,61 @@ const char *check_deflate(const char *text)
         if (strcmp(text, modes[i]) == 0)
             return NULL;
     return "is no way to compress messages";
+}
+
+const char *check_worker_class(const char *text)
+{
+    static const struct {
+        const char *name, *wrong;
+    } known[] = {
+        {"green", NULL},
+        {"gevent", NULL},
+        {"sync", "serves one client at a time, which no hubbub worker does: leave the option out"},
+        {"gthread", "is a pool of threads; hubbub runs each handler as a greenlet: leave the option out"},
+        {"eventlet",
+         "is a library for Python; every hubbub worker is a hub of greenlets: leave the option out"},
+        {"tornado",
+         "is a library for Python; every hubbub worker is a hub of greenlets: leave the option out"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(text, known[i].name) == 0)
+            return known[i].wrong;
+    return "is no class of workers here; every hubbub worker is a hub of greenlets: leave the option out";
+}
+
+const char *check_variable(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    size_t length = strcspn(text, "=");
+    if (text[length] == '\0')
+        return "has no = behind a name";
+    if (length == 0 || !only(text, length, letters) || (text[0] >= '0' && text[0] <= '9'))
+        return "has a name that is not made of letters, digits and _, with no digit first";
+    return NULL;
+}
+
+const char *check_umask(const char *text)
+{
+    size_t length = strlen(text);
+    while (length > 1 && *text == '0') {
+        text++;
+        length--;
+    }
+    return length <= 3 && only(text, length, "01234567") ? NULL : "is no mask of permissions in octal digits";
+}
+
+const char *check_cpu_affinity(const char *text)
+{
+    cpu_set_t ignored;
+    if (strcmp(text, "off") == 0 || strcmp(text, "auto") == 0 || cpus_parse_list(text, &ignored))
+        return NULL;
+    return "is no list of CPUs";
+}
+
+const char *check_core_dump(const char *text)
+{
+    uint64_t size;
+    if (strcmp(text, "off") == 0 || strcmp(text, "on") == 0 || value_parse_size(text, &size))
+        return NULL;
+    return "is no size";
 }

@@ -11,6 +11,21 @@ const char *check_bind(const char *text);
  */
 const char *check_origins(const char *text);
 
+/* The option worker-class: what hubbub is, under its own name and gevent's; others with the reason. */
+const char *check_worker_class(const char *text);
+
+/* One item of the option env: NAME=VALUE. */
+const char *check_variable(const char *text);
+
+/* The option umask: octal digits, 0 to 777. */
+const char *check_umask(const char *text);
+
+/* The option cpu-affinity: "off", "auto", or a list of CPUs and ranges of them: "0, 2, 4-7". */
+const char *check_cpu_affinity(const char *text);
+
+/* The option core-dump: "off", "on" or a size. */
+const char *check_core_dump(const char *text);
+
 /* The option ws-deflate. */
 const char *check_deflate(const char *text);
 

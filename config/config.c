@@ -3,6 +3,7 @@
 #include "config/readers.h"
 #include "config/settings.h"
 #include "config/value.h"
+#include "config/words.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -89,17 +90,66 @@ static bool needs_values(config_action action)
     return action == CONFIG_RUN || action == CONFIG_PRINT || action == CONFIG_CHECK;
 }
 
-/* All places after the defaults, each with precedence over those before it. */
-static hub_status read_places(config *values, const cli_request *request, int argc, char *const argv[],
-                              error *failure)
+/* What is read besides files and single variables. */
+typedef struct given {
+    int argc;
+    char *const *argv;
+    words arguments;  /* of HUBBUB_CMD_ARGS */
+    const char *file; /* NULL: none */
+    config_action action;
+} given;
+
+static const char arguments_variable[] = "HUBBUB_CMD_ARGS";
+
+static hub_status find_file(given *all, error *failure)
 {
-    hub_status status = HUB_OK;
-    if (request->file)
-        status = file_read(values, request->file, failure);
+    static const place from = {PLACE_ARGUMENTS, NULL, 0};
+    cli_request request;
+    const char *text = getenv(arguments_variable);
+    hub_status status = words_split(text ? text : "", &all->arguments, failure);
+    if (status != HUB_OK) {
+        error_prefix(failure, "environment %s: ", arguments_variable);
+        return status;
+    }
+    status = cli_read(NULL, all->arguments.count, all->arguments.items, PLACE_ARGUMENTS, &request, failure);
+    if (status == HUB_OK && request.action != CONFIG_RUN)
+        status =
+            setting_refuse(&from, failure,
+                           "asks for something else than to run; give --help, --check-config and the like "
+                           "on the command line");
+    if (!all->file)
+        all->file = request.file;
+    return status;
+}
+
+/* The form of all arguments, and which file is read. given_free afterwards, also after an error. */
+static hub_status given_find(given *all, int argc, char *const argv[], error *failure)
+{
+    cli_request request;
+    *all = (given){.argc = argc, .argv = argv};
+    hub_status status = cli_read(NULL, argc, argv, PLACE_COMMAND_LINE, &request, failure);
+    all->action = request.action;
+    all->file = request.file;
+    return status == HUB_OK && needs_values(all->action) ? find_file(all, failure) : status;
+}
+
+static void given_free(given *all)
+{
+    words_free(&all->arguments);
+}
+
+/* All places after the defaults, each with precedence over those before it. */
+static hub_status read_places(config *values, const given *all, error *failure)
+{
+    hub_status status = platform_read(values, environ, failure);
+    if (status == HUB_OK && all->file)
+        status = file_read(values, all->file, failure);
+    if (status == HUB_OK)
+        status = cli_read(values, all->arguments.count, all->arguments.items, PLACE_ARGUMENTS, NULL, failure);
     if (status == HUB_OK)
         status = environment_read(values, environ, failure);
     if (status == HUB_OK)
-        status = cli_read(values, argc, argv, NULL, failure);
+        status = cli_read(values, all->argc, all->argv, PLACE_COMMAND_LINE, NULL, failure);
     return status;
 }
 
@@ -108,26 +158,30 @@ static hub_status no_memory(error *failure)
     return error_set(failure, HUB_ENOMEM, "no memory for the configuration; free some and start again");
 }
 
-hub_status config_load(config *values, config_action *action, int argc, char *const argv[], error *failure)
+static hub_status load_given(config *values, const given *all, error *failure)
 {
-    cli_request request;
-    hub_status status = cli_read(NULL, argc, argv, &request, failure);
-    if (status != HUB_OK)
-        return status;
-    *action = request.action;
-    status = config_defaults(values);
-    if (status != HUB_OK)
+    if (config_defaults(values) != HUB_OK)
         return no_memory(failure);
-    if (!needs_values(request.action))
+    if (!needs_values(all->action))
         return HUB_OK;
-
     values->folder =
         getcwd(NULL, 0); /* NULL where there is none any more: then paths are taken as they are */
-    status = read_places(values, &request, argc, argv, failure);
+    hub_status status = read_places(values, all, failure);
     if (status == HUB_OK)
-        status = check_whole(values, request.action, failure);
+        status = check_whole(values, all->action, failure);
     if (status != HUB_OK)
         config_free(values);
+    return status;
+}
+
+hub_status config_load(config *values, config_action *action, int argc, char *const argv[], error *failure)
+{
+    given all;
+    hub_status status = given_find(&all, argc, argv, failure);
+    *action = all.action;
+    if (status == HUB_OK)
+        status = load_given(values, &all, failure);
+    given_free(&all);
     return status;
 }
 
@@ -178,25 +232,33 @@ static hub_status keep_fixed(const config *running, config *fresh, const reporte
     return status;
 }
 
-hub_status config_reload(const config *running, config *fresh, int argc, char *const argv[],
-                         void (*report)(void *argument, const char *line), void *argument, error *failure)
+static hub_status reload_given(const config *running, config *fresh, const given *all, const reporter *to,
+                               error *failure)
 {
-    const reporter to = {report, argument};
-    cli_request request;
-    hub_status status = cli_read(NULL, argc, argv, &request, failure);
-    if (status != HUB_OK)
-        return status;
     if (config_defaults(fresh) != HUB_OK)
         return no_memory(failure);
+    hub_status status = HUB_OK;
     if (running->folder && !(fresh->folder = strdup(running->folder)))
         status = no_memory(failure);
     if (status == HUB_OK)
-        status = read_places(fresh, &request, argc, argv, failure);
-    if (status == HUB_OK && keep_fixed(running, fresh, &to) != HUB_OK)
+        status = read_places(fresh, all, failure);
+    if (status == HUB_OK && keep_fixed(running, fresh, to) != HUB_OK)
         status = no_memory(failure);
     if (status == HUB_OK)
         status = check_whole(fresh, CONFIG_RUN, failure);
     if (status != HUB_OK)
         config_free(fresh);
+    return status;
+}
+
+hub_status config_reload(const config *running, config *fresh, int argc, char *const argv[],
+                         void (*report)(void *argument, const char *line), void *argument, error *failure)
+{
+    const reporter to = {report, argument};
+    given all;
+    hub_status status = given_find(&all, argc, argv, failure);
+    if (status == HUB_OK)
+        status = reload_given(running, fresh, &all, &to, failure);
+    given_free(&all);
     return status;
 }

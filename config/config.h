@@ -11,15 +11,27 @@
 
 #include <stdio.h>
 
-enum { CONFIG_BINDS_MAX = 16, CONFIG_WORKERS_MAX = 64 };
+enum { CONFIG_BINDS_MAX = 16, CONFIG_WORKERS_MAX = 64, CONFIG_VARIABLES_MAX = 128 };
 
 typedef struct config {
     /* what runs, and where */
     char *app;                        /* path of a .so or .c file */
     unsigned workers;                 /* 0: auto, one for each CPU that the process may use */
+    char *worker_class;               /* "green" or its alias "gevent" */
     char *bind[CONFIG_BINDS_MAX + 1]; /* "HOST:PORT", ":PORT", "[V6]:PORT" or "unix:PATH"; ends with NULL */
     unsigned backlog;
     hub_level log_level;
+
+    /* the processes */
+    bool daemon;
+    char *pid;                           /* path of the pid file; NULL: none */
+    char *name;                          /* in the titles of the processes; NULL: APP's base name */
+    char *chdir;                         /* folder in which all works; NULL: where it was started */
+    char *env[CONFIG_VARIABLES_MAX + 1]; /* "NAME=VALUE", for the workers; ends with NULL */
+    char *umask;                         /* octal digits; NULL: as inherited */
+    char *cpu_affinity;                  /* "off", "auto", or CPUs: "0, 2, 4-7" */
+    char *core_dump;                     /* "off", "on" or a size; NULL: as inherited */
+    bool no_new_privileges;
 
     /* supervision; times in seconds */
     double timeout;          /* a worker whose hub has not turned for so long is killed; 0: never */
@@ -71,14 +83,17 @@ typedef enum config_action {
     CONFIG_VERSION,
     CONFIG_PRINT,
     CONFIG_CHECK,
-    CONFIG_REFERENCE
+    CONFIG_REFERENCE,
+    CONFIG_SAMPLE_YAML,
+    CONFIG_SAMPLE_INI
 } config_action;
 
 /*
- * Reads everything: the defaults, the file that -c names, the environment (HUBBUB_<OPTION>, with - as _), the
- * command line. On HUB_OK the caller owns the strings of *config (config_free) and does what *action says;
- * CONFIG_RUN and CONFIG_CHECK need an APP, the other actions do not. CONFIG_HELP, CONFIG_VERSION and
- * CONFIG_REFERENCE read neither file nor environment and leave every value at its default. Errors: HUB_EINVAL
+ * Reads everything: the defaults, what a platform says (PORT, WEB_CONCURRENCY), the file that -c names, the
+ * environment (HUBBUB_CMD_ARGS, then HUBBUB_<OPTION>, with - as _), the command line. On HUB_OK the caller
+ * owns the strings of *config (config_free) and does what *action says; CONFIG_RUN and CONFIG_CHECK need an
+ * APP, the other actions do not. All but CONFIG_RUN, CONFIG_CHECK and CONFIG_PRINT read neither file nor
+ * environment and leave every value at its default. Errors: HUB_EINVAL
  * with one line in *error that names the option, file and line, what is wrong, and the nearest known name or
  * the allowed values; HUB_ENOENT (file cannot be read); HUB_ENOMEM. After an error there is nothing to free.
  */
@@ -101,11 +116,15 @@ void config_free(config *config);
 
 /*
  * The texts of --help, --print-config and --print-reference. The second is YAML that -c reads, with where
- * each value came from; the third is docs/configuration.md.
+ * each value came from; values that look like secrets are left out of it. The third is docs/configuration.md.
  */
 void config_print_help(FILE *out);
 void config_print(const config *config, FILE *out);
 void config_print_reference(FILE *out);
+
+/* A file to begin with, in which every option is explained and commented out: deploy/hubbub.yaml and .ini. */
+void config_print_sample_yaml(FILE *out);
+void config_print_sample_ini(FILE *out);
 
 /*
  * How many workers to run, 1 to CONFIG_WORKERS_MAX: the configured number, or for auto one for each CPU that

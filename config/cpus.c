@@ -79,6 +79,43 @@ unsigned cpus_in_quota(const char *membership, const char *mount)
     }
 }
 
+/* A number below CPU_SETSIZE; moves *text behind it. */
+static bool read_cpu(const char **text, unsigned *number)
+{
+    const char *at = *text;
+    unsigned sum = 0;
+    for (; *at >= '0' && *at <= '9' && sum < CPU_SETSIZE; at++)
+        sum = sum * 10 + (unsigned)(*at - '0');
+    bool is_number = at != *text && sum < CPU_SETSIZE;
+    *text = at;
+    *number = sum;
+    return is_number;
+}
+
+bool cpus_parse_list(const char *text, cpu_set_t *set)
+{
+    CPU_ZERO(set);
+    for (;;) {
+        unsigned first, last;
+        text += strspn(text, " ");
+        if (!read_cpu(&text, &first))
+            return false;
+        last = first;
+        if (*text == '-') {
+            text++;
+            if (!read_cpu(&text, &last) || last < first)
+                return false;
+        }
+        for (unsigned i = first; i <= last; i++)
+            CPU_SET(i, set);
+        text += strspn(text, " ");
+        if (*text == '\0')
+            return true;
+        if (*text++ != ',')
+            return false;
+    }
+}
+
 unsigned config_worker_count(const config *values)
 {
     unsigned count = values->workers;

@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+enum { SHORT_NAME = 5 }; /* letters: one away from a shorter name is often a word of its own */
+
 /*
  * Applications have variables that begin with HUBBUB_ too, so an unknown one is no error; but one letter away
  * from an option it is that option, misspelt.
@@ -23,7 +25,7 @@ static hub_status check_unknown(const char *variable, error *failure)
     }
     unsigned distance = 0;
     const char *nearest = option_nearest(name, length, false, &distance);
-    if (!nearest || distance != 1)
+    if (!nearest || distance != 1 || strlen(nearest) < SHORT_NAME)
         return HUB_OK;
     snprintf(shown, sizeof shown, "%.*s", (int)(length + strlen("HUBBUB_")), variable);
     option_variable(option_find(nearest, strlen(nearest)), nearest_variable, sizeof nearest_variable);
@@ -41,6 +43,8 @@ static hub_status read_variable(config *values, const char *variable, error *fai
 {
     char name[64];
     for (size_t i = 0; i < option_count; i++) {
+        if (options[i].kind == OPTION_VARIABLES)
+            continue;
         option_variable(&options[i], name, sizeof name);
         const char *text = value_behind(variable, name);
         if (!text)
@@ -49,6 +53,30 @@ static hub_status read_variable(config *values, const char *variable, error *fai
         return *text ? setting_apply(values, &options[i], text, &from, failure) : HUB_OK;
     }
     return check_unknown(variable, failure);
+}
+
+/* A port alone does not say where to listen: everywhere, as platforms that give it want. */
+static hub_status apply_platform(config *values, const option *entry, const char *text, error *failure)
+{
+    char address[300];
+    place from = {PLACE_PLATFORM, entry->platform, 0};
+    if (entry->kind != OPTION_LIST)
+        return setting_apply(values, entry, text, &from, failure);
+    snprintf(address, sizeof address, "0.0.0.0:%s", text);
+    return setting_apply(values, entry, address, &from, failure);
+}
+
+hub_status platform_read(config *values, char *const environment[], error *failure)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        for (char *const *variable = environment; options[i].platform && variable && *variable; variable++) {
+            const char *text = value_behind(*variable, options[i].platform);
+            hub_status status = text && *text ? apply_platform(values, &options[i], text, failure) : HUB_OK;
+            if (status != HUB_OK)
+                return status;
+        }
+    }
+    return HUB_OK;
 }
 
 hub_status environment_read(config *values, char *const environment[], error *failure)

@@ -83,7 +83,7 @@ static int take(void *argument, const char *section, const char *name, const cha
         state->status = setting_refuse_unknown(name, strlen(name), &state->place, state->failure);
         return 0;
     }
-    if (entry->kind != OPTION_LIST && entry->kind != OPTION_WORDS)
+    if (!option_grows(entry))
         state->status = setting_refuse_twice(state->values, entry, &state->place, state->failure);
     if (state->status == HUB_OK)
         state->status = setting_apply(state->values, entry, text ? text : "", &state->place, state->failure);

@@ -64,6 +64,16 @@ const char *option_nearest(const char *name, size_t length, bool with_commands, 
     return best;
 }
 
+bool option_is_list(const option *entry)
+{
+    return entry->kind == OPTION_LIST || entry->kind == OPTION_VARIABLES;
+}
+
+bool option_grows(const option *entry)
+{
+    return option_is_list(entry) || entry->kind == OPTION_WORDS;
+}
+
 void option_variable(const option *entry, char *to, size_t capacity)
 {
     snprintf(to, capacity, "HUBBUB_%s", entry->name);
@@ -82,6 +92,7 @@ void option_allowed(const option *entry, char *to, size_t capacity)
     case OPTION_STRING:
     case OPTION_LIST:
     case OPTION_WORDS:
+    case OPTION_VARIABLES:
         snprintf(to, capacity, "%s", entry->form);
         return;
     case OPTION_UNSIGNED:
@@ -95,6 +106,9 @@ void option_allowed(const option *entry, char *to, size_t capacity)
         return;
     case OPTION_LEVEL:
         snprintf(to, capacity, "debug, info, warning, error or critical");
+        return;
+    case OPTION_SWITCH:
+        snprintf(to, capacity, "on or off");
         return;
     case OPTION_SIZE:
         value_format_size((uint64_t)entry->minimum, low, sizeof low);

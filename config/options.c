@@ -7,9 +7,10 @@
 #define GIB (1024 * MIB)
 #define DAY 86400.0
 
-enum { ORIGINS_MAX = 64 };
+enum { ORIGINS_MAX = 64, CPUS_LISTED_MAX = 1024 };
 
 static const char group_server[] = "What runs, and where";
+static const char group_process[] = "The processes";
 static const char group_supervision[] = "Supervision of workers";
 static const char group_http[] = "Connections and HTTP";
 static const char group_websocket[] = "WebSocket";
@@ -23,12 +24,13 @@ const option options[] = {
         .kind = OPTION_STRING,
         .offset = offsetof(config, app),
         .changed_by_hup = true,
+        .example = "chat.c",
         .value_name = "FILE",
         .form = "the path of a shared object or a C file",
         .help =
             "The application: a shared object (chat.so), or a C file (chat.c) that is compiled on the spot. "
             "On the command line it is the one argument that is no option. A relative path is meant from "
-            "the working directory.",
+            "the working directory, or from chdir.",
     },
     {
         .group = group_server,
@@ -37,6 +39,7 @@ const option options[] = {
         .kind = OPTION_WORKERS,
         .offset = offsetof(config, workers),
         .initial = "auto",
+        .platform = "WEB_CONCURRENCY",
         .minimum = 1,
         .maximum = CONFIG_WORKERS_MAX,
         .changed_by_hup = true,
@@ -45,11 +48,27 @@ const option options[] = {
     },
     {
         .group = group_server,
+        .name = "worker-class",
+        .flag = 'k',
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, worker_class),
+        .initial = "green",
+        .changed_by_hup = true,
+        .value_name = "CLASS",
+        .form = "green or gevent",
+        .check = check_worker_class,
+        .help = "For command lines of gunicorn: green and gevent say what every worker is here anyway, a hub "
+                "that "
+                "runs handlers as greenlets. Other classes are refused with the reason.",
+    },
+    {
+        .group = group_server,
         .name = "bind",
         .flag = 'b',
         .kind = OPTION_LIST,
         .offset = offsetof(config, bind),
         .initial = "127.0.0.1:8000",
+        .platform = "PORT",
         .maximum = CONFIG_BINDS_MAX,
         .value_name = "ADDRESS",
         .form = "HOST:PORT, :PORT, [V6]:PORT or unix:PATH",
@@ -80,8 +99,141 @@ const option options[] = {
         .help = "The least important lines to log: debug, info, warning, error or critical.",
     },
     {
+        .group = group_process,
+        .name = "daemon",
+        .flag = 'D',
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, daemon),
+        .initial = "off",
+        .value_name = "on|off",
+        .help =
+            "Run in the background. The command returns when the first worker serves, with 0, or when the "
+            "start "
+            "has failed, with the exit code of a server in the foreground and its messages. From then on "
+            "standard output and standard error go nowhere, unless they are files: to keep the log, give it "
+            "one (2>>hubbub.log).",
+    },
+    {
+        .group = group_process,
+        .name = "pid",
+        .flag = 'p',
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, pid),
+        .example = "/run/hubbub/chat.pid",
+        .value_name = "FILE",
+        .form = "a path",
+        .help = "File for the process id of the master. It is written once the addresses are bound, refused "
+                "when it "
+                "names another server that runs, replaced when that one is gone, and removed at the end.",
+    },
+    {
+        .group = group_process,
+        .name = "name",
+        .flag = 'n',
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, name),
+        .changed_by_hup = true,
+        .example = "chat",
+        .value_name = "NAME",
+        .form = "any text",
+        .help = "What ps shows: \"hubbub: master [NAME]\", \"hubbub: worker 3 [NAME]\". Without it the "
+                "application's "
+                "file name, without its ending.",
+    },
+    {
+        .group = group_process,
+        .name = "chdir",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, chdir),
+        .example = "/srv/chat",
+        .value_name = "FOLDER",
+        .form = "a path",
+        .help = "Folder that is entered at the start: relative paths of the application, its folders, unix "
+                "sockets "
+                "and the pid file are meant from there. That of the file that -c names is not.",
+    },
+    {
+        .group = group_process,
+        .name = "env",
+        .flag = 'e',
+        .kind = OPTION_VARIABLES,
+        .offset = offsetof(config, env),
+        .maximum = CONFIG_VARIABLES_MAX,
+        .changed_by_hup = true,
+        .example = "CHAT_GREETING=Hello, all",
+        .value_name = "NAME=VALUE",
+        .form = "NAME=VALUE",
+        .check = check_variable,
+        .help =
+            "A variable in the environment of the workers, set before the application is loaded. Repeat it "
+            "for "
+            "several; of one name the last counts. What looks like a secret (by its name, or a password in a "
+            "URL) is left out of --print-config. There is no variable of this option's own.",
+    },
+    {
+        .group = group_process,
+        .name = "umask",
+        .flag = 'm',
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, umask),
+        .changed_by_hup = true,
+        .example = "027",
+        .value_name = "MASK",
+        .form = "octal digits, 0 to 777",
+        .check = check_umask,
+        .help = "Permissions that files and unix sockets do not get, in octal digits. Without it as the "
+                "server was "
+                "started.",
+    },
+    {
+        .group = group_process,
+        .name = "cpu-affinity",
+        .kind = OPTION_WORDS,
+        .offset = offsetof(config, cpu_affinity),
+        .initial = "off",
+        .maximum = CPUS_LISTED_MAX,
+        .changed_by_hup = true,
+        .value_name = "off|auto|CPUS",
+        .form = "off, auto, or CPUs such as 0, 2, 4-7",
+        .check = check_cpu_affinity,
+        .help = "Keeps each worker on one CPU: auto takes those that the process may use, or give a list. "
+                "Worker 0 "
+                "gets the first, worker 1 the second and so on, from the front again when there are more "
+                "workers. "
+                "It can help where hubbub has the machine to itself, and harms where it has not.",
+    },
+    {
+        .group = group_process,
+        .name = "core-dump",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, core_dump),
+        .changed_by_hup = true,
+        .example = "off",
+        .value_name = "off|on|SIZE",
+        .form = "off, on or a size",
+        .check = check_core_dump,
+        .help =
+            "Whether a process that crashes leaves a core file, and how large at most. A core file holds "
+            "what "
+            "was in memory, clients' data among it. on: as large as the hard limit allows. Without it as the "
+            "server was started (ulimit -c).",
+    },
+    {
+        .group = group_process,
+        .name = "no-new-privileges",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, no_new_privileges),
+        .initial = "on",
+        .changed_by_hup = true,
+        .value_name = "on|off",
+        .help =
+            "Workers and what they start can gain no privileges: programs such as sudo, ping or sendmail run "
+            "without theirs. off: for an application that needs one of these.",
+    },
+    {
         .group = group_supervision,
         .name = "timeout",
+        .flag = 't',
         .kind = OPTION_SECONDS,
         .offset = offsetof(config, timeout),
         .initial = "30",
@@ -436,13 +588,16 @@ const command commands[] = {
     {
         .name = "version",
         .flag = 'V',
+        .alias = 'v',
         .action = CONFIG_VERSION,
         .help = "Print the version.",
     },
     {
         .name = "print-config",
         .action = CONFIG_PRINT,
-        .help = "Print the configuration as YAML that -c reads, with where each value came from.",
+        .help = "Print the configuration as YAML that -c reads, with where each value came from. Secrets in "
+                "env are "
+                "left out.",
     },
     {
         .name = "check-config",
@@ -452,6 +607,14 @@ const command commands[] = {
     {
         .name = "print-reference",
         .action = CONFIG_REFERENCE,
+    },
+    {
+        .name = "print-sample-yaml",
+        .action = CONFIG_SAMPLE_YAML,
+    },
+    {
+        .name = "print-sample-ini",
+        .action = CONFIG_SAMPLE_INI,
     },
 };
 

@@ -16,13 +16,22 @@ typedef enum option_kind {
     OPTION_SIZE,     /* size_t, bytes; K, M and G multiply by 1024 */
     OPTION_SECONDS,  /* double */
     OPTION_LEVEL,    /* hub_level */
-    OPTION_WORKERS   /* unsigned; "auto" is 0 */
+    OPTION_WORKERS,  /* unsigned; "auto" is 0 */
+    OPTION_SWITCH,   /* bool; "--name" alone is "on" */
+    /*
+     * char *[maximum + 1] of NAME=VALUE, ends with NULL; only repetition adds items, as a value may have
+     * commas. Not read from the environment, which has no need of it, and not shown where it looks secret.
+     */
+    OPTION_VARIABLES
 } option_kind;
 
 typedef struct option {
-    const char *group;      /* heading under which it is shown; rows of a group stand together */
-    const char *name;       /* long option and key in files */
-    const char *initial;    /* default, as text; NULL: none */
+    const char *group;   /* heading under which it is shown; rows of a group stand together */
+    const char *name;    /* long option and key in files */
+    const char *initial; /* default, as text; NULL: none */
+    const char *example; /* of those without a default: a value that could stand in a file */
+    const char
+        *platform; /* a variable by which hosting platforms say it; it gives way to files; NULL: none */
     const char *value_name; /* in help: "N|auto" */
     const char *help;       /* sentences */
     const char *form;       /* of strings: what is allowed, in words */
@@ -45,7 +54,8 @@ typedef struct command {
     const char *value_name; /* NULL: takes no value */
     const char *help;       /* NULL: not shown in --help */
     config_action action;
-    char flag; /* 0: none */
+    char flag;  /* 0: none */
+    char alias; /* another letter; 0: none */
 } command;
 
 extern const command commands[];
@@ -60,6 +70,12 @@ const option *option_find(const char *name, size_t length);
  * swapped with their neighbour.
  */
 const char *option_nearest(const char *name, size_t length, bool with_commands, unsigned *distance);
+
+/* It holds items, each in a string of its own. */
+bool option_is_list(const option *entry);
+
+/* What is given to it again in the same place is added to what it holds. */
+bool option_grows(const option *entry);
 
 /* "HUBBUB_WS_PING_INTERVAL"; `capacity` 64 is enough for every row. */
 void option_variable(const option *entry, char *to, size_t capacity);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is printed from the table: the help, the configuration as YAML, the reference as Markdown. */
+#include "config/print.h"
 #include "common/buffer.h"
 #include "common/escape.h"
 #include "config/settings.h"
@@ -12,16 +13,15 @@ enum {
     SOURCE_COLUMN = 34, /* where the comments of --print-config begin */
 };
 
-/* A text in lines of at most `width`, the first of which begins in column `used`, the others in `indent`. */
-static void print_wrapped(FILE *out, const char *text, int used, int indent, int width)
+void print_wrapped(FILE *out, const char *text, const char *begin, int used, int indent, int width)
 {
     int column = used;
     bool first = true;
     while (*text) {
         int length = (int)strcspn(text, " ");
         if (!first && column + 1 + length > width) {
-            fprintf(out, "\n%*s", indent, "");
-            column = indent;
+            fprintf(out, "\n%s%*s", begin, indent, "");
+            column = indent + (int)strlen(begin);
         } else if (!first) {
             fputc(' ', out);
             column++;
@@ -38,25 +38,40 @@ static void print_wrapped(FILE *out, const char *text, int used, int indent, int
 /* ---- --help -----------------------------------------------------------------------------------------------
  */
 
-static void print_help_row(FILE *out, char flag, const char *name, const char *value_name, const char *help)
+void print_usage(const option *entry, char *to, size_t capacity)
+{
+    bool is_switch = entry->kind == OPTION_SWITCH;
+    snprintf(to, capacity, "--%s%s%s%s", entry->name, is_switch ? "[=" : " ", entry->value_name,
+             is_switch ? "]" : "");
+}
+
+static void print_help_row(FILE *out, char flag, const char *usage, const char *help)
 {
     int used = flag ? fprintf(out, "  -%c, ", flag) : fprintf(out, "      ");
-    used += fprintf(out, "--%s%s%s", name, value_name ? " " : "", value_name ? value_name : "");
+    used += fprintf(out, "%s", usage);
     if (used + 2 > HELP_COLUMN)
         fprintf(out, "\n%*s", HELP_COLUMN, "");
     else
         fprintf(out, "%*s", HELP_COLUMN - used, "");
-    print_wrapped(out, help, HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
+    print_wrapped(out, help, "", HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
 }
 
 static void print_help_option(FILE *out, const option *entry)
 {
-    char text[600];
-    if (entry->initial)
-        snprintf(text, sizeof text, "%s [%s]", entry->help, entry->initial);
-    else
-        snprintf(text, sizeof text, "%s", entry->help);
-    print_help_row(out, entry->flag, entry->name, entry->value_name, text);
+    char text[1200], usage[100];
+    print_usage(entry, usage, sizeof usage);
+    snprintf(text, sizeof text, "%s%s%s%s%s", entry->help, entry->initial ? " [" : "",
+             entry->initial ? entry->initial : "", entry->initial ? "]" : "",
+             entry->changed_by_hup ? "" : " Not changed by HUP.");
+    print_help_row(out, entry->flag, usage, text);
+}
+
+static void print_help_command(FILE *out, const command *entry)
+{
+    char usage[100];
+    snprintf(usage, sizeof usage, "--%s%s%s", entry->name, entry->value_name ? " " : "",
+             entry->value_name ? entry->value_name : "");
+    print_help_row(out, entry->flag, usage, entry->help);
 }
 
 void config_print_help(FILE *out)
@@ -65,14 +80,15 @@ void config_print_help(FILE *out)
           "\n"
           "Runs APP, a shared object or a C file, in worker processes that serve HTTP and\n"
           "WebSocket clients. Defaults stand in brackets. Options may also stand in the\n"
-          "file that -c names and in the environment (--log-level as HUBBUB_LOG_LEVEL);\n"
-          "the command line wins over the environment, the environment over the file.\n"
+          "file that -c names and in the environment (--log-level as HUBBUB_LOG_LEVEL,\n"
+          "or many in HUBBUB_CMD_ARGS); the command line wins over the environment, the\n"
+          "environment over the file. SIGHUP makes a server read them again.\n"
           "SIZE is in bytes, or with K, M or G; SECONDS may have a point: 0.5.\n"
           "\n",
           out);
     for (size_t i = 0; i < command_count; i++)
         if (commands[i].help)
-            print_help_row(out, commands[i].flag, commands[i].name, commands[i].value_name, commands[i].help);
+            print_help_command(out, &commands[i]);
     for (size_t i = 0; i < option_count; i++) {
         if (i == 0 || strcmp(options[i].group, options[i - 1].group) != 0)
             fprintf(out, "\n%s:\n", options[i].group);
@@ -134,14 +150,37 @@ static void print_source(FILE *out, const config *values, const option *entry, i
     fputc('\n', out);
 }
 
+static bool is_hidden(const option *entry, const char *item)
+{
+    return entry->kind == OPTION_VARIABLES && value_is_secret(item);
+}
+
+/* A hidden item stands in a comment, so that what is read back has no mask for a value. */
+static void print_item(FILE *out, const option *entry, const char *item)
+{
+    if (is_hidden(entry, item)) {
+        fprintf(out, "  # - \"%.*s=...\": left out, as it looks like a secret\n", (int)strcspn(item, "="),
+                item);
+        return;
+    }
+    fputs("  - ", out);
+    print_quoted(out, item);
+    fputc('\n', out);
+}
+
 static void print_list(FILE *out, const config *values, const option *entry)
 {
-    print_source(out, values, entry, fprintf(out, "%s:", entry->name));
-    for (char *const *item = value_list(values, entry); *item; item++) {
-        fputs("  - ", out);
-        print_quoted(out, *item);
-        fputc('\n', out);
+    char *const *items = value_list(values, entry);
+    size_t shown = 0;
+    for (char *const *item = items; *item; item++)
+        shown += !is_hidden(entry, *item);
+    if (!*items) {
+        fprintf(out, "# %s: not given\n", entry->name);
+        return;
     }
+    print_source(out, values, entry, fprintf(out, "%s%s:", shown > 0 ? "" : "# ", entry->name));
+    for (char *const *item = items; *item; item++)
+        print_item(out, entry, *item);
 }
 
 static void print_single(FILE *out, const config *values, const option *entry)
@@ -170,7 +209,7 @@ void config_print(const config *values, FILE *out)
     for (size_t i = 0; i < option_count; i++) {
         if (i == 0 || strcmp(options[i].group, options[i - 1].group) != 0)
             fprintf(out, "%s# %s\n", i == 0 ? "" : "\n", options[i].group);
-        if (options[i].kind == OPTION_LIST)
+        if (option_is_list(&options[i]))
             print_list(out, values, &options[i]);
         else
             print_single(out, values, &options[i]);
@@ -185,16 +224,27 @@ static const char reference_head[] =
     "\n"
     "This page is the output of `hubbub --print-reference`, made from the table in `config/options.c`.\n"
     "\n"
-    "An option can be given in four places; the later one in this list wins:\n"
+    "An option can be given in these places; the later one in this list wins:\n"
     "\n"
-    "1. its default,\n"
-    "2. the file that `-c FILE` names,\n"
-    "3. the environment: `HUBBUB_` and the option's name in capitals, with `_` for `-`; an empty variable "
+    "1. its default;\n"
+    "2. what a hosting platform says: `PORT` (listen at `0.0.0.0:PORT`) and `WEB_CONCURRENCY` (workers);\n"
+    "3. the file that `-c FILE` names;\n"
+    "4. `HUBBUB_CMD_ARGS` in the environment: a command line, split into words as a shell does it (quotes "
+    "and\n"
+    "   backslashes, nothing is expanded), in which `-c FILE` may stand too;\n"
+    "5. the environment: `HUBBUB_` and the option's name in capitals, with `_` for `-`; an empty variable "
     "counts\n"
-    "   as not set,\n"
-    "4. the command line: `--option value` or `--option=value`; for those with a letter also `-w 4` or "
+    "   as not set;\n"
+    "6. the command line: `--option value` or `--option=value`; for those with a letter also `-w 4` or "
     "`-w4`. `--`\n"
-    "   ends the options.\n"
+    "   ends the options. A switch needs no value: `--daemon` is `--daemon=on`.\n"
+    "\n"
+    "At SIGHUP a server reads all of them again: the same file, which is found from where the server was "
+    "started,\n"
+    "and the same environment and command line. Of each option stands below whether that changes it; one "
+    "that "
+    "it does\n"
+    "not change keeps its value, and the log names it. A mistake leaves everything as it is.\n"
     "\n"
     "A file is read as INI when its name ends with `.ini`, `.conf` or `.cfg`, and as YAML when it ends with "
     "`.yaml`\n"
@@ -225,7 +275,8 @@ static const char reference_head[] =
     "or a key that is given twice in a file is an error that names the file and line, and nothing starts.\n"
     "`hubbub --check-config` checks without starting; `hubbub --print-config` prints every value with the "
     "place it\n"
-    "came from, as YAML that `-c` reads.\n"
+    "came from, as YAML that `-c` reads, without secrets. [deploy/hubbub.yaml](../deploy/hubbub.yaml) and\n"
+    "[deploy/hubbub.ini](../deploy/hubbub.ini) are files to begin with.\n"
     "\n"
     "A *size* is a whole number of bytes, with `K`, `M` or `G` behind it for 1024, 1024² or 1024³ of them. "
     "*Seconds*\n"
@@ -233,19 +284,23 @@ static const char reference_head[] =
 
 static void print_reference_option(FILE *out, const option *entry)
 {
-    char variable[64], text[200];
+    char variable[64], text[200], usage[100];
     option_variable(entry, variable, sizeof variable);
     option_allowed(entry, text, sizeof text);
+    print_usage(entry, usage, sizeof usage);
     fprintf(out, "\n### `%s`\n\n", entry->name);
     if (entry->flag)
         fprintf(out, "`-%c`, ", entry->flag);
-    fprintf(out, "`--%s %s`, `%s`\n\n", entry->name, entry->value_name, variable);
-    print_wrapped(out, entry->help, 0, 0, REFERENCE_WIDTH);
+    fprintf(out, "`%s`", usage);
+    if (entry->kind != OPTION_VARIABLES)
+        fprintf(out, ", `%s`", variable);
+    fprintf(out, "\n\n");
+    print_wrapped(out, entry->help, "", 0, 0, REFERENCE_WIDTH);
     if (entry->initial)
         fprintf(out, "\nDefault: `%s`. ", entry->initial);
     else
         fprintf(out, "\nNo default. ");
-    fprintf(out, "Allowed: %s.\n", text);
+    fprintf(out, "Allowed: %s. HUP %s it.\n", text, entry->changed_by_hup ? "changes" : "does not change");
 }
 
 void config_print_reference(FILE *out)

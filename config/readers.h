@@ -7,7 +7,7 @@
 #ifndef CONFIG_READERS_H
 #define CONFIG_READERS_H
 
-#include "config/config.h"
+#include "config/settings.h"
 
 enum { READERS_FILE_MAX = 1024 * 1024 }; /* bytes of a file */
 
@@ -24,6 +24,9 @@ hub_status ini_read(config *values, const char *path, const char *data, size_t l
 /* One document with one flat mapping; lists are sequences. Anchors, aliases and tags are refused. */
 hub_status yaml_read(config *values, const char *path, const char *data, size_t length, error *failure);
 
+/* Variables such as PORT, by which a hosting platform says what it wants; an empty one counts as not set. */
+hub_status platform_read(config *values, char *const environment[], error *failure);
+
 /* HUBBUB_<OPTION>, with - as _; an empty variable counts as not set. */
 hub_status environment_read(config *values, char *const environment[], error *failure);
 
@@ -34,9 +37,11 @@ typedef struct cli_request {
 } cli_request;
 
 /*
- * Reads the command line. With values NULL it only checks its form and finds the request (the action may make
- * the rest unimportant, and the file comes first); else it applies the options. `request` may be NULL.
+ * Reads the command line, or what stands for one (`from`: PLACE_ARGUMENTS). argv[0] is skipped. With values
+ * NULL it only checks its form and finds the request (the action may make the rest unimportant, and the file
+ * comes first); else it applies the options. `request` may be NULL.
  */
-hub_status cli_read(config *values, int argc, char *const argv[], cli_request *request, error *failure);
+hub_status cli_read(config *values, int argc, char *const argv[], place_kind from, cli_request *request,
+                    error *failure);
 
 #endif

@@ -18,6 +18,10 @@ void place_format(const place *from, char *to, size_t capacity)
         else
             snprintf(to, capacity, "%s", from->name);
         return;
+    case PLACE_ARGUMENTS:
+        snprintf(to, capacity, "environment HUBBUB_CMD_ARGS");
+        return;
+    case PLACE_PLATFORM:
     case PLACE_ENVIRONMENT:
         snprintf(to, capacity, "environment %s", from->name);
         return;
@@ -34,10 +38,15 @@ static void prefix_place(error *failure, const place *from)
     error_prefix(failure, "%s: ", text);
 }
 
-/* The name as it is written there: the command line's has two dashes. */
+static bool has_dashes(const place *from)
+{
+    return from->kind == PLACE_COMMAND_LINE || from->kind == PLACE_ARGUMENTS;
+}
+
+/* The name as it is written there: that of an argument has two dashes. */
 static const char *dashes(const place *from)
 {
-    return from->kind == PLACE_COMMAND_LINE ? "--" : "";
+    return has_dashes(from) ? "--" : "";
 }
 
 config_source *setting_source(const config *values, const option *entry)
@@ -50,7 +59,11 @@ void setting_format_place(const config *values, const option *entry, char *to, s
     const config_source *source = setting_source(values, entry);
     char variable[64];
     option_variable(entry, variable, sizeof variable);
-    place from = {source->kind, source->kind == PLACE_FILE ? values->file : variable, source->line};
+    place from = {source->kind, variable, source->line};
+    if (source->kind == PLACE_FILE)
+        from.name = values->file;
+    else if (source->kind == PLACE_PLATFORM)
+        from.name = entry->platform;
     place_format(&from, to, capacity);
 }
 
@@ -58,8 +71,7 @@ hub_status setting_apply(config *values, const option *entry, const char *text, 
                          error *failure)
 {
     config_source *source = setting_source(values, entry);
-    bool grows = entry->kind == OPTION_LIST || entry->kind == OPTION_WORDS;
-    if (!grows || source->kind != from->kind)
+    if (!option_grows(entry) || source->kind != from->kind)
         value_clear(values, entry);
     hub_status status = value_store(values, entry, text, failure);
     if (status != HUB_OK) {
@@ -83,8 +95,7 @@ hub_status setting_refuse_twice(const config *values, const option *entry, const
 
 hub_status setting_refuse_unknown(const char *name, size_t length, const place *from, error *failure)
 {
-    bool command_line = from->kind == PLACE_COMMAND_LINE;
-    const char *nearest = option_nearest(name, length, command_line, NULL);
+    const char *nearest = option_nearest(name, length, has_dashes(from), NULL);
     int shown = length < 60 ? (int)length : 60;
     if (!nearest)
         return setting_refuse(from, failure, "unknown option %s%.*s; hubbub --help lists all", dashes(from),

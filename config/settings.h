@@ -6,7 +6,14 @@
 #include "config/options.h"
 
 /* In the order of precedence: a later one replaces what an earlier one gave. */
-typedef enum place_kind { PLACE_DEFAULT, PLACE_FILE, PLACE_ENVIRONMENT, PLACE_COMMAND_LINE } place_kind;
+typedef enum place_kind {
+    PLACE_DEFAULT,
+    PLACE_PLATFORM, /* a variable such as PORT */
+    PLACE_FILE,
+    PLACE_ARGUMENTS,   /* HUBBUB_CMD_ARGS */
+    PLACE_ENVIRONMENT, /* HUBBUB_<OPTION> */
+    PLACE_COMMAND_LINE
+} place_kind;
 
 typedef struct place {
     place_kind kind;

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum {
     SHOWN_MAX = 60, /* bytes of a wrong value in an error line */
@@ -25,14 +26,15 @@ static hub_status refuse(const option *entry, const char *text, const char *wron
 {
     char allowed[160], shown[4 * SHOWN_MAX + 1];
     option_allowed(entry, allowed, sizeof allowed);
-    size_t length = strlen(text);
+    /* What stands behind a variable's name may be a secret, and the line ends in a log. */
+    size_t length = entry->kind == OPTION_VARIABLES ? strcspn(text, "=") : strlen(text);
     size_t kept = length;
     if (length > SHOWN_MAX)
         for (kept = SHOWN_MAX; kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80;)
             kept--; /* not inside a character */
     escape_text(shown, sizeof shown, text, kept);
-    return error_set(failure, HUB_EINVAL, "\"%s%s\" %s; allowed: %s", shown, kept < length ? "..." : "",
-                     wrong, allowed);
+    return error_set(failure, HUB_EINVAL, "\"%s%s\" %s; allowed: %s", shown, text[kept] ? "..." : "", wrong,
+                     allowed);
 }
 
 static hub_status no_memory(error *failure)
@@ -91,6 +93,19 @@ static int suffix_shift(const char *suffix)
         return 0;
     const char *found = strchr(letters, *suffix);
     return found && suffix[1] == '\0' ? 10 * (1 + (int)(found - letters) / 2) : -1;
+}
+
+bool value_parse_size(const char *text, uint64_t *size)
+{
+    uint64_t number;
+    const char *end;
+    if (!starts_with_digit(text) || !read_digits(text, &number, &end))
+        return false;
+    int shift = suffix_shift(end);
+    if (shift < 0 || number > (UINT64_MAX >> shift))
+        return false;
+    *size = number << shift;
+    return true;
 }
 
 static hub_status store_size(const option *entry, const char *text, size_t *to, error *failure)
@@ -152,6 +167,22 @@ static hub_status store_seconds(const option *entry, const char *text, double *t
 static hub_status store_level(const option *entry, const char *text, hub_level *to, error *failure)
 {
     return log_level_parse(text, to) ? HUB_OK : refuse(entry, text, "is not a level", failure);
+}
+
+static hub_status store_switch(const option *entry, const char *text, bool *to, error *failure)
+{
+    static const struct {
+        const char *word;
+        bool is_on;
+    } words[] = {{"on", true},  {"off", false}, {"true", true}, {"false", false},
+                 {"yes", true}, {"no", false},  {"1", true},    {"0", false}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(text, words[i].word) == 0) {
+            *to = words[i].is_on;
+            return HUB_OK;
+        }
+    }
+    return refuse(entry, text, "is neither", failure);
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------
@@ -222,6 +253,17 @@ static hub_status store_list(const option *entry, const char *text, char **list,
         count++;
     }
     return HUB_OK;
+}
+
+/* One item: a value may have commas. */
+static hub_status store_variable(const option *entry, const char *text, char **list, error *failure)
+{
+    size_t count = 0;
+    while (list[count])
+        count++;
+    if (count == (size_t)entry->maximum)
+        return error_set(failure, HUB_EINVAL, "has more than %zu items; leave some out", count);
+    return store_string(entry, text, &list[count], failure);
 }
 
 static size_t count_items(const char *text)
@@ -309,6 +351,10 @@ hub_status value_store(config *values, const option *entry, const char *text, er
         return store_seconds(entry, text, to, failure);
     case OPTION_LEVEL:
         return store_level(entry, text, to, failure);
+    case OPTION_SWITCH:
+        return store_switch(entry, text, to, failure);
+    case OPTION_VARIABLES:
+        return store_variable(entry, text, to, failure);
     case OPTION_WORKERS:
         if (strcmp(text, "auto") == 0) {
             *(unsigned *)to = 0;
@@ -322,7 +368,7 @@ hub_status value_store(config *values, const option *entry, const char *text, er
 void value_clear(config *values, const option *entry)
 {
     char **to = field(values, entry);
-    if (entry->kind == OPTION_LIST) {
+    if (option_is_list(entry)) {
         free_from(to, 0);
     } else if (entry->kind == OPTION_STRING || entry->kind == OPTION_WORDS) {
         free(*to);
@@ -345,6 +391,8 @@ static size_t width(const option *entry)
         return sizeof(double);
     case OPTION_LEVEL:
         return sizeof(hub_level);
+    case OPTION_SWITCH:
+        return sizeof(bool);
     default:
         return sizeof(unsigned);
     }
@@ -358,7 +406,7 @@ hub_status value_copy(config *to, const config *from, const option *entry)
     value_clear(to, entry);
     if (entry->kind == OPTION_STRING || entry->kind == OPTION_WORDS)
         return copy_string(target, *(char *const *)source);
-    if (entry->kind != OPTION_LIST) {
+    if (!option_is_list(entry)) {
         memcpy(target, source, width(entry));
         return HUB_OK;
     }
@@ -411,7 +459,10 @@ hub_status value_format(const config *values, const option *entry, buffer *to)
         const char *string = *(char *const *)from;
         return string ? buffer_append_text(to, string) : HUB_OK;
     }
+    case OPTION_SWITCH:
+        return buffer_append_text(to, *(const bool *)from ? "on" : "off");
     case OPTION_LIST:
+    case OPTION_VARIABLES:
         for (char *const *item = from; *item; item++) {
             hub_status status = buffer_printf(to, "%s%s", item == (char *const *)from ? "" : ", ", *item);
             if (status != HUB_OK)
@@ -433,4 +484,31 @@ hub_status value_format(const config *values, const option *entry, buffer *to)
         return buffer_append_text(to, log_level_name(*(const hub_level *)from));
     }
     return HUB_OK;
+}
+
+/* "scheme://user:password@host" */
+static bool has_password(const char *text)
+{
+    const char *host = strstr(text, "://");
+    if (!host)
+        return false;
+    size_t authority = strcspn(host + 3, "/?#");
+    const char *at = memrchr(host + 3, '@', authority);
+    return at && memchr(host + 3, ':', (size_t)(at - host - 3));
+}
+
+bool value_is_secret(const char *variable)
+{
+    static const char *const words[] = {"PASSWORD", "PASSWD",     "PASSPHRASE", "SECRET", "TOKEN",
+                                        "KEY",      "CREDENTIAL", "PRIVATE",    "AUTH"};
+    char name[128];
+    size_t length = strcspn(variable, "=");
+    if (length >= sizeof name)
+        return true;
+    memcpy(name, variable, length);
+    name[length] = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcasestr(name, words[i]))
+            return true;
+    return has_password(variable + length);
 }

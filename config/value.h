@@ -22,8 +22,16 @@ hub_status value_format(const config *values, const option *entry, buffer *to);
 /* Replaces the option's value in *to by a copy of that in *from. HUB_ENOMEM: it is then empty. */
 hub_status value_copy(config *to, const config *from, const option *entry);
 
-/* The field of an OPTION_LIST. */
+/* The field of an option that option_is_list. */
 char *const *value_list(const config *values, const option *entry);
+
+/* Whether a NAME=VALUE is not to be shown: its name speaks of a secret, or its value has a password in a URL.
+ */
+bool value_is_secret(const char *variable);
+
+/* A whole number of bytes, or with K, M or G behind it. False for anything else, and for too large a number.
+ */
+bool value_parse_size(const char *text, uint64_t *size);
 
 /* "64M": the largest suffix that loses nothing. */
 void value_format_size(uint64_t size, char *to, size_t capacity);

@@ -109,7 +109,7 @@ static hub_status apply_scalar(yaml_state *state, const option *entry)
 
 static hub_status read_sequence(yaml_state *state, const option *entry)
 {
-    if (entry->kind != OPTION_LIST && entry->kind != OPTION_WORDS)
+    if (!option_grows(entry))
         return setting_refuse(&state->place, state->failure, "%s takes one value, not a list", entry->name);
     for (size_t count = 0;; count++) {
         hub_status status = next_event(state);

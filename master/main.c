@@ -10,8 +10,11 @@
  *     4  the application could not be found, compiled, loaded or set up
  */
 #include "common/log.h"
+#include "master/daemon.h"
 #include "master/listener.h"
 #include "master/master.h"
+#include "master/process.h"
+#include "master/title.h"
 #include "worker/app/compile.h"
 
 #include <errno.h>
@@ -63,18 +66,26 @@ static int check(const config *settings)
     for (size_t i = 0; settings->bind[i]; i++)
         if (listener_parse(settings->bind[i], &ignored, &failure) != HUB_OK)
             return complain(failure.text, MASTER_EXIT_USAGE);
+    if (process_enter_folder(settings, &failure) != HUB_OK)
+        return complain(failure.text, MASTER_EXIT_USAGE);
     if (find_application(settings, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_APP);
     puts("The configuration is valid.");
     return MASTER_EXIT_OK;
 }
 
-static int run(const config *settings)
+/* In the foreground, or as the daemon. */
+static int serve(const config *settings)
 {
     error failure = {.status = HUB_OK};
     char *compiled = NULL;
 
-    log_set_level(settings->log_level);
+    process_become_master(settings);
+    if (strcmp(settings->worker_class, "green") != 0)
+        log_info(
+            "worker-class %s: every worker of hubbub is a hub that runs handlers as greenlets, so nothing "
+            "changes by it",
+            settings->worker_class);
     hub_status status = find_application(settings, &failure);
     if (status == HUB_OK && compile_is_source(settings->app))
         status = compile_application(settings->app, &compiled, &failure);
@@ -85,11 +96,34 @@ static int run(const config *settings)
     master_options options = {
         .config = settings,
         .module = compiled ? compiled : settings->app,
-        .worker = worker_main,
+        .worker = process_run_worker,
     };
+    process_raise_file_limit(settings);
     int exit_code = master_run(&options);
     free(compiled);
     return exit_code;
+}
+
+static int run(const config *settings)
+{
+    error failure = {.status = HUB_OK};
+    int exit_code = MASTER_EXIT_OK;
+
+    if (process_enter_folder(settings, &failure) != HUB_OK ||
+        process_check_affinity(settings, &failure) != HUB_OK)
+        return complain(failure.text, MASTER_EXIT_USAGE);
+    if (!settings->daemon)
+        return serve(settings);
+    switch (daemon_begin(&exit_code, &failure)) {
+    case HUB_OK:
+        exit_code = serve(settings);
+        daemon_say(exit_code);
+        return exit_code;
+    case HUB_ECLOSED:
+        return exit_code;
+    default:
+        return complain(failure.text, MASTER_EXIT_SYSTEM);
+    }
 }
 
 int main(int argc, char *argv[])
@@ -101,6 +135,7 @@ int main(int argc, char *argv[])
 
     if (!open_standard_streams())
         return MASTER_EXIT_SYSTEM;
+    title_open(argc, argv); /* without memory for it, titles are not set */
     if (config_load(&settings, &action, argc, argv, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_USAGE);
     switch (action) {
@@ -121,6 +156,12 @@ int main(int argc, char *argv[])
         break;
     case CONFIG_REFERENCE:
         config_print_reference(stdout);
+        break;
+    case CONFIG_SAMPLE_YAML:
+        config_print_sample_yaml(stdout);
+        break;
+    case CONFIG_SAMPLE_INI:
+        config_print_sample_ini(stdout);
         break;
     }
     config_free(&settings);

@@ -2,9 +2,11 @@
 #include "master/master.h"
 
 #include "common/log.h"
+#include "master/daemon.h"
 #include "master/listener.h"
 #include "master/note.h"
 #include "master/obituary.h"
+#include "master/pidfile.h"
 #include "master/slot.h"
 
 #include <errno.h>
@@ -13,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,7 +54,7 @@ struct master {
     listener_set listeners;
     worker_listener inherited[LISTENERS_MAX];
     region region;
-    bool has_region;
+    bool has_region, has_pidfile;
     int parent_pipe[2]; /* the write end is here alone: its end is the master's end */
     int keep[LISTENERS_MAX + REGION_ROWS + 3];
     size_t keep_count;
@@ -221,6 +222,7 @@ static void hear_worker(struct master *master, slot *place)
     if (master->phase == MASTER_STARTING) {
         master->phase = MASTER_SERVING;
         say_listeners(master);
+        daemon_say(MASTER_EXIT_OK);
         step_all(master, SLOT_WANTED);
     }
 }
@@ -425,16 +427,6 @@ static void run_loop(struct master *master)
 
 /* ---- start and end ---- */
 
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        log_warning("cannot raise the limit of open files: %s", strerror(errno));
-}
-
 /* Signals are blocked from here to the end; what was ignored when the server was started is so no more. */
 static hub_status open_signals(struct master *master, error *failure)
 {
@@ -466,6 +458,17 @@ static hub_status open_listeners(struct master *master, error *failure)
         master->inherited[i] = (worker_listener){item->fd, item->name};
     }
     return HUB_OK;
+}
+
+/* Written once the addresses are bound: by then no other server of them can be there. */
+static hub_status write_pidfile(struct master *master, error *failure)
+{
+    const char *path = master->options->config->pid;
+    if (!path)
+        return HUB_OK;
+    hub_status status = pidfile_write(path, failure);
+    master->has_pidfile = status == HUB_OK;
+    return status;
 }
 
 static hub_status open_shared_memory(struct master *master, error *failure)
@@ -538,6 +541,8 @@ static hub_status open_master(struct master *master, error *failure)
         return status;
     if ((status = open_listeners(master, failure)) != HUB_OK)
         return status;
+    if ((status = write_pidfile(master, failure)) != HUB_OK)
+        return status;
     if ((status = open_shared_memory(master, failure)) != HUB_OK)
         return status;
     if ((status = make_slots(master, failure)) != HUB_OK)
@@ -559,6 +564,8 @@ static void close_master(struct master *master)
     listener_close_all(&master->listeners);
     if (master->has_region)
         region_close(&master->region);
+    if (master->has_pidfile)
+        pidfile_remove(master->options->config->pid);
     close_descriptor(master->parent_pipe[0]);
     close_descriptor(master->parent_pipe[1]);
     close_descriptor(master->signals);
@@ -580,7 +587,6 @@ int master_run(const master_options *options)
     unsigned workers = config_worker_count(options->config);
     log_info("hubbub %s: %s, %u worker%s", HUB_VERSION, options->config->app, workers,
              workers == 1 ? "" : "s");
-    raise_file_limit();
     fflush(NULL); /* else every child would write again what is still buffered */
     if (open_master(master, &failure) == HUB_OK) {
         run_loop(master);

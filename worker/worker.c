@@ -195,6 +195,8 @@ static void start_main(void *arg)
     } else if (start_accepting(&worker.failure) != HUB_OK) {
         worker.exit_code = WORKER_EXIT_BOOT;
     } else if (!worker.draining) {
+        if (worker.boot->serves)
+            worker.boot->serves();
         row_change(worker.row, atomic_load(&worker.row->word), ROW_READY);
         region_ring_master(worker.boot->region);
         return;

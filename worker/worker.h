@@ -23,7 +23,8 @@ typedef struct worker_boot {
     unsigned workers; /* configured number, never 0 */
     const worker_listener *listeners;
     size_t listener_count;
-    int parent_pipe; /* reads end-of-file when the master is gone: the worker then drains */
+    void (*serves)(void); /* called once, just before READY is said; NULL: nothing */
+    int parent_pipe;      /* reads end-of-file when the master is gone: the worker then drains */
 } worker_boot;
 
 /*

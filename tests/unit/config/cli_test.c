@@ -28,12 +28,18 @@ static void every_option_is_taken_in_both_long_forms(void **state)
     (void)state;
     for (size_t i = 0; i < option_count; i++) {
         char alone[64], joined[128];
-        const char *value = options[i].initial ? options[i].initial : "x.so";
-        const char *app = options[i].initial ? "x.so" : NULL;
+        const char *value = some_value(&options[i]);
+        const char *app = strcmp(options[i].name, "app") == 0 ? NULL : "x.so";
         config values;
         snprintf(alone, sizeof alone, "--%s", options[i].name);
         snprintf(joined, sizeof joined, "--%s=%s", options[i].name, value);
-        assert_loads(&values, CONFIG_RUN, ARGUMENTS(alone, value, app));
+        if (options[i].kind == OPTION_SWITCH) {
+            assert_loads(&values, CONFIG_RUN, ARGUMENTS(alone, app));
+            value = "on";
+            snprintf(joined, sizeof joined, "--%s", options[i].name);
+        } else {
+            assert_loads(&values, CONFIG_RUN, ARGUMENTS(alone, value, app));
+        }
         assert_value(&values, options[i].name, value);
         assert_int_equal(setting_source(&values, &options[i])->kind, PLACE_COMMAND_LINE);
         config_free(&values);
@@ -52,6 +58,119 @@ static void short_options_are_taken_with_and_without_a_blank(void **state)
     assert_value(&values, "bind", ":1, :2");
     assert_value(&values, "app", "x.so");
     config_free(&values);
+}
+
+static void a_switch_is_turned_on_by_its_name_and_off_by_its_value(void **state)
+{
+    (void)state;
+    config values;
+    assert_loads(&values, CONFIG_RUN, ARGUMENTS("-D", "--no-new-privileges=off", "x.so"));
+    assert_value(&values, "daemon", "on");
+    assert_value(&values, "no-new-privileges", "off");
+    assert_value(&values, "app", "x.so");
+    config_free(&values);
+    assert_refused(ARGUMENTS("-Dx", "x.so"),
+                   "command line: -D takes no value; write --daemon=off or --daemon=on");
+    assert_refused(ARGUMENTS("--daemon=maybe", "x.so"),
+                   "command line: --daemon: \"maybe\" is neither; allowed: on or off");
+}
+
+static void variables_are_repeated_and_keep_their_commas(void **state)
+{
+    (void)state;
+    config values;
+    assert_loads(&values, CONFIG_RUN, ARGUMENTS("-e", "A=1, 2", "--env", "B= c ", "-eA=", "x.so"));
+    assert_string_equal(values.env[0], "A=1, 2");
+    assert_string_equal(values.env[1], "B= c ");
+    assert_string_equal(values.env[2], "A=");
+    assert_null(values.env[3]);
+    config_free(&values);
+}
+
+static void a_wrong_variable_is_refused_without_its_value(void **state)
+{
+    (void)state;
+    assert_refused(ARGUMENTS("-e", "1PASSWORD=hunter2", "x.so"),
+                   "command line: --env: \"1PASSWORD...\" has a name that is not made of");
+    assert_refused(ARGUMENTS("-e", "A\tB=hunter2", "x.so"),
+                   "command line: --env: \"A\\x09B...\" has control");
+    assert_refused(ARGUMENTS("-e", "NAME", "x.so"), "command line: --env: \"NAME\" has no = behind a name");
+    assert_refused(ARGUMENTS("-e", "=x", "x.so"), "command line: --env: \"...\" has a name");
+}
+
+static void the_arguments_in_the_environment_stand_between_file_and_variables(void **state)
+{
+    (void)state;
+    config values;
+    const char *path = temporary_file(".yaml", "timeout: 1\nboot-timeout: 1\nkeep-alive: 1\nbacklog: 1\n");
+    char line[300], where[100];
+    snprintf(line, sizeof line, "-c %s --boot-timeout 2 --keep-alive=2 'y.so' --backlog \"2\" -b :1 -b :2",
+             path);
+    setenv("HUBBUB_CMD_ARGS", line, 1);
+    setenv("HUBBUB_KEEP_ALIVE", "3", 1);
+    setenv("HUBBUB_BACKLOG", "3", 1);
+    assert_loads(&values, CONFIG_RUN, ARGUMENTS("--backlog", "4"));
+    unsetenv("HUBBUB_CMD_ARGS");
+    unsetenv("HUBBUB_KEEP_ALIVE");
+    unsetenv("HUBBUB_BACKLOG");
+    unlink(path);
+    assert_value(&values, "timeout", "1");
+    assert_value(&values, "boot-timeout", "2");
+    assert_value(&values, "keep-alive", "3");
+    assert_value(&values, "backlog", "4");
+    assert_value(&values, "app", "y.so");
+    assert_value(&values, "bind", ":1, :2");
+    setting_format_place(&values, option_find("bind", 4), where, sizeof where);
+    assert_string_equal(where, "environment HUBBUB_CMD_ARGS");
+    config_free(&values);
+}
+
+static void a_mistake_in_the_arguments_of_the_environment_names_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *line;
+    } wrong[] = {
+        {"--worker 3", "environment HUBBUB_CMD_ARGS: unknown option --worker; did you mean --workers?"},
+        {"-w many", "environment HUBBUB_CMD_ARGS: --workers: \"many\" is not a number"},
+        {"-n 'my chat", "environment HUBBUB_CMD_ARGS: a quote ' is not closed"},
+        {"--check-config", "environment HUBBUB_CMD_ARGS: asks for something else than to run"},
+        {"x.so y.so", "environment HUBBUB_CMD_ARGS: a second application \"y.so\""},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv("HUBBUB_CMD_ARGS", wrong[i].given, 1);
+        assert_refused(ARGUMENTS("x.so"), wrong[i].line);
+        unsetenv("HUBBUB_CMD_ARGS");
+    }
+}
+
+static void help_is_given_whatever_the_environment_holds(void **state)
+{
+    (void)state;
+    config values;
+    setenv("HUBBUB_CMD_ARGS", "--nonsense '", 1);
+    assert_loads(&values, CONFIG_HELP, ARGUMENTS("--help"));
+    unsetenv("HUBBUB_CMD_ARGS");
+    config_free(&values);
+    assert_loads(&values, CONFIG_VERSION, ARGUMENTS("-v"));
+    config_free(&values);
+}
+
+static void a_class_of_workers_from_elsewhere_is_refused_with_the_reason(void **state)
+{
+    (void)state;
+    config values;
+    assert_loads(&values, CONFIG_RUN, ARGUMENTS("-k", "gevent", "x.so"));
+    assert_value(&values, "worker-class", "gevent");
+    config_free(&values);
+    assert_refused(ARGUMENTS("-k", "sync", "x.so"),
+                   "command line: --worker-class: \"sync\" serves one client at");
+    assert_refused(ARGUMENTS("-k", "gthread", "x.so"),
+                   "command line: --worker-class: \"gthread\" is a pool of");
+    assert_refused(ARGUMENTS("-k", "eventlet", "x.so"),
+                   "command line: --worker-class: \"eventlet\" is a library");
+    assert_refused(ARGUMENTS("-k", "my.Worker", "x.so"),
+                   "command line: --worker-class: \"my.Worker\" is no class");
 }
 
 static void the_last_of_a_repeated_scalar_counts(void **state)
@@ -135,6 +254,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_option_is_taken_in_both_long_forms),
         cmocka_unit_test(short_options_are_taken_with_and_without_a_blank),
+        cmocka_unit_test(a_switch_is_turned_on_by_its_name_and_off_by_its_value),
+        cmocka_unit_test(variables_are_repeated_and_keep_their_commas),
+        cmocka_unit_test(a_wrong_variable_is_refused_without_its_value),
+        cmocka_unit_test(the_arguments_in_the_environment_stand_between_file_and_variables),
+        cmocka_unit_test(a_mistake_in_the_arguments_of_the_environment_names_them),
+        cmocka_unit_test(help_is_given_whatever_the_environment_holds),
+        cmocka_unit_test(a_class_of_workers_from_elsewhere_is_refused_with_the_reason),
         cmocka_unit_test(the_last_of_a_repeated_scalar_counts),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(actions_are_found_and_the_first_counts),

@@ -114,9 +114,13 @@ static void each_option_that_hup_cannot_change_keeps_its_value(void **state)
         start(&at, "timeout: 3\n", NULL, NULL);
         /* As if it had been started with another value. */
         place from = {PLACE_ENVIRONMENT, "OTHER", 0};
-        const char *other = entry->kind == OPTION_UNSIGNED || entry->kind == OPTION_SIZE ? "4194304" : "x:1";
+        const char *other = "x:1";
         if (entry->kind == OPTION_UNSIGNED)
             other = "17";
+        else if (entry->kind == OPTION_SIZE)
+            other = "4M";
+        else if (entry->kind == OPTION_SWITCH)
+            other = "on";
         assert_int_equal(setting_apply(&at.running, entry, other, &from, &at.failure), HUB_OK);
         char *before = shown(&at.running, entry);
         assert_reloads(&at);

@@ -18,6 +18,12 @@
 
 #include <cmocka.h>
 
+/* A value that the option takes. */
+static inline const char *some_value(const option *entry)
+{
+    return entry->initial ? entry->initial : entry->example;
+}
+
 /* The option's value as text; the caller frees it. */
 static inline char *shown(const config *values, const option *entry)
 {

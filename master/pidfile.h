@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file that names a server by its process id. */
+#ifndef MASTER_PIDFILE_H
+#define MASTER_PIDFILE_H
+
+#include "common/error.h"
+
+/* What each master is called (PR_SET_NAME): by it a process id in a file is known to be one. */
+#define PIDFILE_NAME "hubbub"
+
+/*
+ * Writes this process's id there, whole or not at all. A file that names another living hubbub is left alone;
+ * one that names nobody, or a process that is something else by now, is replaced. Errors: HUB_EFULL (another
+ * hubbub holds it), HUB_EINVAL (there is something else than a pid file), HUB_ESYSTEM (cannot be written: the
+ * line says why).
+ */
+hub_status pidfile_write(const char *path, error *error);
+
+/* Removes it if it still names this process; says nothing when it does not. */
+void pidfile_remove(const char *path);
+
+#endif
