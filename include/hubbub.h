@@ -178,6 +178,19 @@ hub_status hub_on_http(hub_app *app, const char *method, const char *pattern, hu
                        void *arg);
 
 /*
+ * The same with everything that a route can have; a field left 0 or NULL takes the default in its comment.
+ * A body above max_body is answered 413: before any of it is read when Content-Length says so.
+ */
+typedef struct hub_http_route {
+    const char *method, *pattern;
+    hub_http_handler handler;
+    void *arg;
+    bool stream_body;  /* the handler starts as soon as the head is there, and reads with hub_http_read */
+    uint64_t max_body; /* bytes; --max-body */
+} hub_http_route;
+hub_status hub_on_http_route(hub_app *app, const hub_http_route *route);
+
+/*
  * Serves the files of a directory below the path prefix: GET and HEAD, content type by extension, index.html
  * for a directory, conditional requests, ranges, and FILE.br or FILE.gz for FILE where the client accepts it.
  * Nothing outside the directory is ever opened, by dots or by links.
@@ -193,7 +206,7 @@ hub_bytes hub_http_path(const hub_http *http);                     /* as sent, w
 hub_bytes hub_http_param(const hub_http *http, const char *name);  /* of the pattern, decoded */
 hub_bytes hub_http_query(const hub_http *http, const char *name);  /* first of that name, decoded */
 hub_bytes hub_http_header(const hub_http *http, const char *name); /* any case; the first line of that name */
-hub_bytes hub_http_body(const hub_http *http);                     /* whole, at most the limit `max-body` */
+hub_bytes hub_http_body(const hub_http *http); /* whole; empty on a route with stream_body */
 hub_bytes hub_http_peer(const hub_http *http); /* "192.0.2.7:51000", "[2001:db8::1]:51000" or "unix:" */
 
 /*
@@ -221,6 +234,64 @@ hub_status hub_http_reply(hub_http *http, int status, const char *content_type, 
 /* The same with a body made as printf makes it. */
 hub_status hub_http_replyf(hub_http *http, int status, const char *content_type, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/*
+ * Lends the next piece of the body, as it came, until the next call or the handler's return; parks while none
+ * is there. HUB_OK with length 0 is the end of the body, and is answered again after it. Only on a route with
+ * stream_body. A client that sends faster than the handler reads is paused: at most 64 KB wait in memory,
+ * besides what came in one read with the head. A client that asked for it (Expect: 100-continue) is told to
+ * send its body by the first call; when the handler answers without one, the connection ends with the answer.
+ * What the handler leaves unread is read and dropped when it is short; else the connection ends.
+ * Errors, the same at each later call but for the first two: HUB_ETIMEDOUT, HUB_ECANCELED; HUB_ECLOSED (the
+ * client is gone, or ended before its body did, or sent nothing for --body-timeout), HUB_ETOOBIG (the body is
+ * above max_body), HUB_EPROTO (a malformed chunk); HUB_ESTATE (not such a route, or another greenlet waits
+ * here). After these a handler just returns: a request without an answer is answered by 408, 413 or 400, and
+ * the connection ends.
+ */
+hub_status hub_http_read(hub_http *http, hub_bytes *piece, double timeout);
+
+/*
+ * Begins an answer whose body follows by hub_http_write: its length, or -1 when it is not known. The answer
+ * ends when the handler returns HUB_OK. When it returns anything else, or wrote less than the length, the
+ * connection is cut off, so that the client sees that the answer is not whole. Does not park. A body of
+ * unknown length is chunked; for a client of HTTP/1.0 it ends with the connection.
+ * Errors: as hub_http_reply.
+ */
+hub_status hub_http_start(hub_http *http, int status, const char *content_type, int64_t length);
+
+/*
+ * Queues a piece of the body, copied; what is written in one turn of the hub leaves in one write. Parks while
+ * more than --queue-soft waits for the client, until half of that is gone; a client that takes nothing for 30
+ * seconds is cut off. An empty piece writes nothing. For HEAD, 204 and 304 pieces are counted and dropped.
+ * Errors: HUB_ESTATE (not begun by hub_http_start), HUB_ECLOSED (the client is gone), HUB_ETOOBIG (more than
+ * the length: nothing of the piece is sent), HUB_ECANCELED (part of the piece may have been sent), HUB_ENOMEM
+ * (the client is cut off).
+ */
+hub_status hub_http_write(hub_http *http, hub_bytes piece);
+
+/* ---- Server-Sent Events ----
+ *
+ * An answer of events, for EventSource in browsers (WHATWG HTML, section 9.2). A client that comes again
+ * names the last id it saw: hub_http_header(http, "Last-Event-ID").
+ */
+typedef struct hub_sse_event {
+    hub_bytes event; /* its name; data NULL: "message" */
+    hub_bytes id;    /* data NULL: none, the client's last id stays; empty: it forgets it */
+    hub_bytes data;  /* UTF-8, lines end with LF, CR or CR LF; data NULL: no event, only id and retry count */
+    unsigned retry;  /* milliseconds until the client comes again when the connection is lost; 0: as it was */
+} hub_sse_event;
+
+/*
+ * Begins an answer of events: 200, text/event-stream, neither cached nor collected by proxies. As
+ * hub_http_start with length -1. The handler then sends until it returns, or a send answers HUB_ECLOSED: a
+ * client that is gone shows only so, so an idle stream sends a comment now and then.
+ */
+hub_status hub_sse_start(hub_http *http);
+
+/* Sends one event, or a comment, which clients pass over. Parks and fails as hub_http_write; HUB_EINVAL (CR,
+ * LF or NUL in a name or id, CR or LF in a comment). */
+hub_status hub_sse_send(hub_http *http, const hub_sse_event *event);
+hub_status hub_sse_comment(hub_http *http, const char *text);
 
 /* ---- WebSocket ---- */
 

@@ -210,18 +210,34 @@ static char *route_name(hub_app *app, const char *method, const char *pattern)
     return own(app, name, free) ? name : NULL;
 }
 
-static hub_status add_http(hub_app *app, const char *method, const char *pattern, hub_http_handler handler,
-                           void *arg)
+static hub_status add_http_route(hub_app *app, const hub_http_route *given)
 {
     if (!app->in_setup)
         return HUB_ESTATE;
-    if (!method || !pattern || !handler)
+    if (!given->method || !given->pattern || !given->handler)
         return HUB_EINVAL;
     http_route *r = calloc(1, sizeof *r);
     if (!r || !own(app, r, free))
         return HUB_ENOMEM;
-    *r = (http_route){.handler = handler, .arg = arg, .name = route_name(app, method, pattern)};
-    return r->name ? router_add(app->router, method, pattern, ROUTE_HTTP, r) : HUB_ENOMEM;
+    *r = (http_route){.handler = given->handler,
+                      .arg = given->arg,
+                      .name = route_name(app, given->method, given->pattern),
+                      .stream_body = given->stream_body,
+                      .max_body = given->max_body};
+    return r->name ? router_add(app->router, given->method, given->pattern, ROUTE_HTTP, r) : HUB_ENOMEM;
+}
+
+static hub_status add_http(hub_app *app, const char *method, const char *pattern, hub_http_handler handler,
+                           void *arg)
+{
+    return add_http_route(
+        app, &(hub_http_route){.method = method, .pattern = pattern, .handler = handler, .arg = arg});
+}
+
+hub_status hub_on_http_route(hub_app *app, const hub_http_route *given)
+{
+    return told(add_http_route(app, given), "hub_on_http_route", given->method ? given->method : "(null)",
+                given->pattern);
 }
 
 hub_status hub_on_http(hub_app *app, const char *method, const char *pattern, hub_http_handler handler,

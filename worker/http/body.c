@@ -226,6 +226,13 @@ static http_error frame_character(http_body *body, unsigned char c)
     }
 }
 
+uint64_t http_body_least(const http_body *body)
+{
+    if (body->state == DATA || body->state == DATA_BY_LENGTH)
+        return body->remaining;
+    return body->state != DONE;
+}
+
 http_body_result http_body_next(http_body *body, const char *data, size_t length, size_t *consumed,
                                 hub_bytes *piece, http_error *error)
 {

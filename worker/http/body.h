@@ -31,6 +31,9 @@ typedef enum http_body_result {
 /* Begins the body that a head announces. Of the limits, body, head (for trailers) and fields are used. */
 void http_body_open(http_body *body, const http_head *head, const http_limits *limits);
 
+/* How many bytes must at least still come until the body has ended: 0 when it has. */
+uint64_t http_body_least(const http_body *body);
+
 /*
  * Takes the next step in `length` received bytes; they may be cut anywhere. *consumed says how many are done
  * with. A body of no bytes is HTTP_BODY_DONE at once, with length 0 too; asking again after the end gives

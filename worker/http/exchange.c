@@ -5,6 +5,7 @@
 #include "worker/http/field.h"
 #include "worker/http/percent.h"
 #include "worker/http/status.h"
+#include "worker/http/upload.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ void exchange_free(hub_http *http)
     buffer_free(&http->collected);
     buffer_free(&http->fields_out);
     free(http->memory);
+    upload_free(http);
     input_drop(http->block);
     while (http->lent) {
         lent *next = http->lent->next;
@@ -231,7 +233,9 @@ hub_bytes http_answer_head(int status, hub_bytes fields, const char *content_typ
         buffer_append_text(out, content_type);
         buffer_append(out, "\r\n", 2);
     }
-    if (!status_without_body(status)) {
+    if (length == HTTP_LENGTH_CHUNKED && !status_without_body(status)) {
+        buffer_append_text(out, "Transfer-Encoding: chunked\r\n");
+    } else if (length != HTTP_LENGTH_TO_END && !status_without_body(status)) {
         buffer_append(out, "Content-Length: ", 16);
         append_number(out, length);
         buffer_append(out, "\r\n", 2);
@@ -245,7 +249,7 @@ hub_bytes http_answer_head(int status, hub_bytes fields, const char *content_typ
     return buffer_bytes(out);
 }
 
-static bool wants_body(const hub_http *http, int status)
+bool http_wants_body(const hub_http *http, int status)
 {
     return !status_without_body(status) && !hub_equal(http->head.method, hub_text("HEAD"));
 }
@@ -260,29 +264,28 @@ static hub_status check_answer(const hub_http *http, int status, const char *con
     return HUB_OK;
 }
 
-static hub_status send_head(hub_http *http, int status, const char *content_type, uint64_t length,
-                            hub_bytes *head)
+hub_status http_begin_answer(hub_http *http, int status, const char *content_type, uint64_t length)
 {
+    hub_status result = check_answer(http, status, content_type);
+    if (result != HUB_OK)
+        return result;
     http->replied = true;
     if (!http->connection)
         return HUB_ECLOSED;
+    if (upload_is_awaited(http)) /* whether its body comes now is for the client to choose */
+        http->close = true;
     const char *field = http->close ? "close" : http->head.minor == 0 ? "keep-alive" : NULL;
-    *head = http_answer_head(status, buffer_bytes(&http->fields_out), content_type, length, field);
-    if (head->data)
-        return HUB_OK;
+    hub_bytes head = http_answer_head(status, buffer_bytes(&http->fields_out), content_type, length, field);
+    if (head.data)
+        return connection_write(http->connection, head);
     connection_close(http->connection); /* there is not even the memory to say so */
     return HUB_ENOMEM;
 }
 
 hub_status hub_http_reply(hub_http *http, int status, const char *content_type, hub_bytes body)
 {
-    hub_bytes head;
-    hub_status result = check_answer(http, status, content_type);
-    if (result == HUB_OK)
-        result = send_head(http, status, content_type, body.length, &head);
-    if (result == HUB_OK)
-        result = connection_write(http->connection, head);
-    if (result == HUB_OK && wants_body(http, status))
+    hub_status result = http_begin_answer(http, status, content_type, body.length);
+    if (result == HUB_OK && http_wants_body(http, status))
         result = connection_write(http->connection, body);
     return result;
 }
@@ -332,16 +335,11 @@ hub_status http_reply_pieces(hub_http *http, int status, const char *content_typ
                              size_t count)
 {
     uint64_t length = 0;
-    hub_bytes head;
     for (size_t i = 0; i < count; i++)
         length += pieces[i].text.length + pieces[i].length;
-    hub_status result = check_answer(http, status, content_type);
-    if (result == HUB_OK)
-        result = send_head(http, status, content_type, length, &head);
-    if (result == HUB_OK)
-        result = connection_write(http->connection, head);
+    hub_status result = http_begin_answer(http, status, content_type, length);
     for (size_t i = 0; i < count; i++) {
-        if (result == HUB_OK && wants_body(http, status))
+        if (result == HUB_OK && http_wants_body(http, status))
             result = send_piece(http->connection, &pieces[i]);
         else if (pieces[i].fd >= 0)
             close(pieces[i].fd);

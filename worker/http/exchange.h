@@ -18,16 +18,39 @@ typedef struct http_route {
     hub_http_handler handler;
     void *arg;
     const char *name; /* of its greenlets: "GET /users/:id" */
+    bool stream_body;
+    uint64_t max_body; /* 0: that of the server */
 } http_route;
 
 typedef struct lent lent; /* a decoded value, kept until the handler returns */
+typedef struct upload upload;
+
+/* An answer that is written in pieces (stream.c). */
+typedef enum http_sending {
+    HTTP_SENDS_LENGTH,
+    HTTP_SENDS_CHUNKS,
+    HTTP_SENDS_TO_END,
+    HTTP_SENDS_NOTHING
+} http_sending;
+typedef struct http_stream {
+    uint64_t left;     /* of the declared length */
+    uint64_t queued;   /* bytes of it given to the connection */
+    uint64_t taken;    /* tells at the next look whether the client took something */
+    uint32_t taken_at; /* wheel tick of the last look at which it had */
+    uint8_t sending;   /* http_sending */
+    bool started;
+} http_stream;
 
 struct hub_http {
     connection *connection; /* NULL: the client is gone */
     const http_route *route;
     http_head head;
     router_match match;
+    uint8_t found; /* router_result */
+    bool upgrades; /* to the WebSocket route of the match */
     http_body reader;
+    upload *upload; /* the body comes in pieces to its handler; NULL: it comes whole, or there is none */
+    http_stream stream;
     hub_bytes body;     /* as far as it came; in the read buffer, or in `collected` */
     buffer collected;   /* a body that came in pieces */
     char *memory;       /* head, when it had to be copied */
@@ -35,8 +58,11 @@ struct hub_http {
     buffer fields_out;  /* lines added by hub_http_set */
     lent *lent;
     bool replied;
-    bool close;  /* the connection ends with this answer */
-    bool parked; /* the handler has parked once: the connection goes on by a kick */
+    bool close;       /* the connection ends with this answer */
+    bool ended;       /* the client will send no more */
+    bool dropping;    /* answered; the rest of its body is still to be read and dropped */
+    size_t drop_room; /* bytes of it that may still come */
+    bool parked;      /* the handler has parked once: the connection goes on by a kick */
     hub_http *next_free;
     size_t field_room;
     http_field fields[]; /* as many as the limit allows */
@@ -52,6 +78,9 @@ hub_status exchange_add_body(hub_http *http, hub_bytes piece);
 
 /* Copies what still lies in the read buffer, a body in place, because more is to come. Errors: HUB_ENOMEM. */
 hub_status exchange_own_body(hub_http *http);
+
+/* Whether an answer of this status to this request has a body. */
+bool http_wants_body(const hub_http *http, int status);
 
 /* Answers with a status and one line of text. `extra`: NULL, or whole field lines. As hub_http_reply. */
 hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra);
@@ -74,6 +103,13 @@ hub_status http_reply_pieces(hub_http *http, int status, const char *content_typ
 /* The same with `length` bytes of one file. */
 hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
                            size_t length);
+
+/* Checks and sends the head of an answer. `length`: as http_answer_head. Errors: as hub_http_reply. */
+hub_status http_begin_answer(hub_http *http, int status, const char *content_type, uint64_t length);
+
+/* Lengths that are none: the body is chunked, or ends with the connection. */
+#define HTTP_LENGTH_CHUNKED UINT64_MAX
+#define HTTP_LENGTH_TO_END  (UINT64_MAX - 1)
 
 /* Writes the head of an answer into a scratch buffer of the worker, valid until the next call. */
 hub_bytes http_answer_head(int status, hub_bytes fields, const char *content_type, uint64_t length,

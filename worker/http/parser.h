@@ -35,7 +35,8 @@
     X(BODY_TOO_LARGE, 413, "the body is too large")                                                          \
     X(CHUNK, 400, "a chunk of the body is malformed")                                                        \
     X(TRAILER, 400, "a trailer field is malformed")                                                          \
-    X(TRAILERS_TOO_LARGE, 431, "the trailer fields are too large")
+    X(TRAILERS_TOO_LARGE, 431, "the trailer fields are too large")                                           \
+    X(TIMEOUT, 408, "the request did not come in time")
 
 typedef enum http_error {
 #define HTTP_ERROR_ENUM(name, status, text) HTTP_ERROR_##name,

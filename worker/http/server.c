@@ -3,14 +3,21 @@
 
 #include "common/log.h"
 #include "worker/http/field.h"
+#include "worker/http/sse.h"
+#include "worker/http/stream.h"
+#include "worker/http/upload.h"
 #include "worker/hub/greenlet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Bytes that may come behind a request while its handler runs, before the client is not read on. */
-enum { BEHIND_MAX = 64 * 1024 };
+enum {
+    BEHIND_MAX = 64 * 1024, /* bytes that may come behind a request while its handler runs, before the client
+                               is not read on */
+    DROP_MAX =
+        64 * 1024, /* that may still come of a body that its handler left, before the connection ends */
+};
 
 /* What HTTP keeps of a connection besides the request in progress. */
 typedef struct http_state {
@@ -32,18 +39,11 @@ typedef enum outcome { ANSWERED, PARKED, UPGRADED } outcome;
 
 /* ---- ends of requests and connections ---- */
 
-/* How much of the answers that wait is still to be taken; it changes with every byte that is. */
-static size_t untaken(const connection *c)
-{
-    const chunk *file = output_front_file(&c->out);
-    return c->out.bytes + (file ? file->length : 0);
-}
-
 /* Watches that the client takes what waits. */
 static void await_taking(connection *c)
 {
     http_state *h = c->state;
-    h->untaken = untaken(c);
+    h->untaken = output_untaken(&c->out);
     connection_time(c, server->send_timeout);
 }
 
@@ -66,11 +66,33 @@ static void be_idle(connection *c)
         connection_time(c, server->keep_alive);
 }
 
+/*
+ * After a handler that read its body itself: what came behind the body waits to be read as requests, what is
+ * left of the body to be dropped. False: too much is left, or it cannot be told where it ends.
+ */
+static bool keep_rest(connection *c, hub_http *http)
+{
+    http_state *h = c->state;
+    bool whole = upload_is_whole(http);
+    if (upload_rest(http, &h->input) != HUB_OK)
+        return false;
+    http->dropping = !whole;
+    http->drop_room = h->input.length + DROP_MAX;
+    return whole || http_body_least(&http->reader) <= http->drop_room;
+}
+
 /* The answer is queued: the request is done. In hub context, or in the handler's greenlet. */
 static void end_exchange(hub_http *http)
 {
     connection *c = http->connection;
-    bool close = http->close, parked = http->parked;
+    bool close = http->close, kick = http->parked || http->upload;
+    if (c && !close && http->upload)
+        close = !keep_rest(c, http);
+    if (c && !close && http->dropping) {
+        ((http_state *)c->state)->reading_body = true;
+        connection_kick(c);
+        return;
+    }
     exchange_free(http);
     if (!c)
         return;
@@ -79,7 +101,7 @@ static void end_exchange(hub_http *http)
     h->reading_body = false;
     if (close)
         finish(c);
-    else if (parked)
+    else if (kick)
         connection_kick(c);
 }
 
@@ -104,29 +126,35 @@ static void refuse(connection *c, http_error problem)
     finish(c);
 }
 
-static void answer_timeout(connection *c)
-{
-    static const char text[] = "the request did not come in time\n";
-    connection_write(c, http_answer_head(408, hub_bytes_of(NULL, 0), "text/plain; charset=utf-8",
-                                         sizeof text - 1, "close"));
-    connection_write(c, hub_text(text));
-    finish(c);
-}
-
 /* ---- one request ---- */
+
+/* The handler gave no answer. */
+static void answer_instead(hub_http *http, hub_status status)
+{
+    http_error problem = upload_problem(http);
+    if (upload_is_cut_short(http)) {
+        http->close = true; /* the client ended in the middle of its request */
+        return;
+    }
+    if (status == HUB_OK && problem == HTTP_ERROR_NONE)
+        log_error("%s: the handler returned without an answer", http->route->name);
+    buffer_clear(&http->fields_out); /* meant for another answer, one that may be cached, say */
+    if (problem != HTTP_ERROR_NONE)
+        http_refuse(http, http_error_status(problem), http_error_text(problem), NULL);
+    else
+        http_refuse(http, 500, "the server failed to answer", NULL);
+}
 
 static void handle(void *arg)
 {
     hub_http *http = arg;
     hub_status status = http->route->handler(http, http->route->arg);
-    if (status != HUB_OK && status != HUB_ECLOSED)
+    if (status != HUB_OK && status != HUB_ECLOSED && upload_problem(http) == HTTP_ERROR_NONE)
         log_error("%s: handler failed: %s", http->route->name, hub_status_text(status));
-    if (!http->replied) {
-        if (status == HUB_OK)
-            log_error("%s: the handler returned without an answer", http->route->name);
-        buffer_clear(&http->fields_out); /* meant for another answer, one that may be cached, say */
-        http_refuse(http, 500, "the server failed to answer", NULL);
-    }
+    if (http->stream.started)
+        stream_end(http, status);
+    else if (!http->replied)
+        answer_instead(http, status);
     end_exchange(http);
 }
 
@@ -202,18 +230,36 @@ static outcome try_upgrade(hub_http *http, connection *c)
     return ANSWERED;
 }
 
-/* The request is whole: finds who answers it. */
+/* Finds who will answer. */
+static void find_route(hub_http *http)
+{
+    const http_head *head = &http->head;
+    http->upgrades =
+        head->upgrade && hub_equal(head->method, hub_text("GET")) &&
+        http_head_has(head, "upgrade", "websocket") &&
+        router_find(server->router, ROUTE_WS, head->method, head->path, &http->match) == ROUTER_FOUND;
+    if (!http->upgrades)
+        http->found =
+            (uint8_t)router_find(server->router, ROUTE_HTTP, head->method, head->path, &http->match);
+}
+
+/* NULL when no handler will answer. */
+static const http_route *route_of(const hub_http *http)
+{
+    return !http->upgrades && http->found == ROUTER_FOUND ? http->match.value : NULL;
+}
+
+/* The request is whole, or its handler reads its body. */
 static outcome dispatch(connection *c, hub_http *http)
 {
     const http_head *head = &http->head;
-    bool is_get = hub_equal(head->method, hub_text("GET"));
-    if (is_get && head->upgrade && http_head_has(head, "upgrade", "websocket") &&
-        router_find(server->router, ROUTE_WS, head->method, head->path, &http->match) == ROUTER_FOUND)
+    if (http->upgrades)
         return try_upgrade(http, c);
+    bool is_get = hub_equal(head->method, hub_text("GET"));
     bool is_options = hub_equal(head->method, hub_text("OPTIONS"));
     if (is_options && hub_equal(head->path, hub_text("*")))
         return answer_options(http);
-    switch (router_find(server->router, ROUTE_HTTP, head->method, head->path, &http->match)) {
+    switch ((router_result)http->found) {
     case ROUTER_FOUND:
         break;
     case ROUTER_BAD_PATH:
@@ -230,6 +276,27 @@ static outcome dispatch(connection *c, hub_http *http)
     return run_handler(http, http->match.value);
 }
 
+/* How long a body may be, its route says: a head is read without regard to it. */
+static http_error read_head(hub_http *http, hub_bytes bytes)
+{
+    http_limits limits = server->limits;
+    limits.body = UINT64_MAX;
+    http_error problem = http_parse_head(bytes, &limits, http->fields, &http->head);
+    if (problem == HTTP_ERROR_NONE)
+        find_route(http);
+    return problem;
+}
+
+static http_error open_body(hub_http *http)
+{
+    const http_route *to = route_of(http);
+    http_limits limits = server->limits;
+    if (to && to->max_body)
+        limits.body = to->max_body;
+    http_body_open(&http->reader, &http->head, &limits);
+    return http->head.content_length > limits.body ? HTTP_ERROR_BODY_TOO_LARGE : HTTP_ERROR_NONE;
+}
+
 /* A head that lies whole in `bytes`. False: it was refused. */
 static bool begin_request(connection *c, hub_bytes bytes)
 {
@@ -240,37 +307,62 @@ static bool begin_request(connection *c, hub_bytes bytes)
         return false;
     }
     http->connection = c;
+    http->ended = h->ended;
     h->exchange = http;
-    http_error problem = http_parse_head(bytes, &server->limits, http->fields, &http->head);
+    http_error problem = read_head(http, bytes);
+    if (problem == HTTP_ERROR_NONE)
+        problem = open_body(http);
     if (problem != HTTP_ERROR_NONE) {
         refuse(c, problem);
         return false;
     }
     http->close = !http->head.keep_alive || h->draining;
-    http_body_open(&http->reader, &http->head, &server->limits);
     h->reading_body = true;
     return true;
 }
 
-/* The body is still to come, and the bytes around will go: the head moves to memory of its own and is read
- * again there. */
+/* The bytes around a head will go: it moves to memory of its own and is read again there. */
+static hub_status own_head(hub_http *http, hub_bytes head)
+{
+    http->memory = malloc(head.length + 1);
+    if (!http->memory)
+        return HUB_ENOMEM;
+    memcpy(http->memory, head.data, head.length);
+    read_head(http, hub_bytes_of(http->memory, head.length));
+    return HUB_OK;
+}
+
+/* The body is still to come. */
 static bool own_request(connection *c, hub_http *http, hub_bytes head)
 {
-    if (exchange_own_body(http) != HUB_OK)
-        goto no_memory;
-    if (!http->memory) {
-        http->memory = malloc(head.length + 1);
-        if (!http->memory)
-            goto no_memory;
-        memcpy(http->memory, head.data, head.length);
-        http_parse_head(hub_bytes_of(http->memory, head.length), &server->limits, http->fields, &http->head);
-        if (http->head.expect_continue)
-            connection_write(c, hub_text("HTTP/1.1 100 Continue\r\n\r\n"));
+    bool first = !http->memory;
+    if (exchange_own_body(http) != HUB_OK || (first && own_head(http, head) != HUB_OK)) {
+        connection_close(c);
+        return false;
     }
+    if (first && http->head.expect_continue)
+        connection_write(c, hub_text("HTTP/1.1 100 Continue\r\n\r\n"));
     return true;
-no_memory:
-    connection_close(c);
-    return false;
+}
+
+/* True when its handler is to read the body itself. */
+static bool streams_body(const hub_http *http)
+{
+    const http_route *to = route_of(http);
+    return to && to->stream_body && http_body_least(&http->reader) > 0;
+}
+
+/* Starts a handler that reads the body itself, the first of which may have come behind the head. */
+static outcome start_streaming(connection *c, hub_http *http, hub_bytes head, hub_bytes behind)
+{
+    http_state *h = c->state;
+    if (own_head(http, head) != HUB_OK || upload_open(http, behind) != HUB_OK) {
+        connection_close(c);
+        return ANSWERED;
+    }
+    h->reading_body = false;
+    connection_time(c, -1);
+    return dispatch(c, http);
 }
 
 typedef enum body_state { BODY_WHOLE, BODY_TO_COME, BODY_REFUSED } body_state;
@@ -284,6 +376,13 @@ static body_state read_body(connection *c, hub_http *http, hub_bytes bytes, size
         http_body_result result = http_body_next(&http->reader, (const char *)bytes.data + *used,
                                                  bytes.length - *used, &consumed, &piece, &problem);
         *used += consumed;
+        if (http->dropping) {
+            if (result == HTTP_BODY_ERROR || consumed > http->drop_room) {
+                finish(c);
+                return BODY_REFUSED;
+            }
+            http->drop_room -= consumed;
+        }
         switch (result) {
         case HTTP_BODY_DONE:
             return BODY_WHOLE;
@@ -293,7 +392,7 @@ static body_state read_body(connection *c, hub_http *http, hub_bytes bytes, size
             refuse(c, problem);
             return BODY_REFUSED;
         case HTTP_BODY_PIECE:
-            if (exchange_add_body(http, piece) != HUB_OK) {
+            if (!http->dropping && exchange_add_body(http, piece) != HUB_OK) {
                 connection_close(c);
                 return BODY_REFUSED;
             }
@@ -387,6 +486,12 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
                 break;
             http = h->exchange;
             used += head_length;
+            if (streams_body(http)) {
+                last = start_streaming(c, http, hub_bytes_of(data + head_at, head_length),
+                                       hub_bytes_of(data + used, length - used));
+                used = length;
+                break;
+            }
         }
         body_state state = read_body(c, http, hub_bytes_of(data, length), &used);
         if (state == BODY_REFUSED)
@@ -398,6 +503,11 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
         }
         h->reading_body = false;
         connection_time(c, -1);
+        if (http->dropping) {
+            exchange_free(http);
+            h->exchange = NULL;
+            continue;
+        }
         last = dispatch(c, http);
         if (last == PARKED && !owned) {
             http->block = input_hold(data + length);
@@ -422,7 +532,10 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
 {
     http_state *h = c->state;
     if (h->exchange && !h->reading_body) {
-        keep(c, data, length);
+        if (h->exchange->upload)
+            upload_take(h->exchange, data, length);
+        else
+            keep(c, data, length);
         return;
     }
     if (h->input.length == 0) {
@@ -439,11 +552,18 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
     read_requests(c, (unsigned char *)owned.data, owned.length, &owned);
 }
 
+/* Bodies that are streamed are read to where they wait. */
+static void *room(connection *c, size_t *room_there)
+{
+    http_state *h = c->state;
+    return h->exchange && h->exchange->upload ? upload_room(h->exchange, room_there) : NULL;
+}
+
 /* A handler that had parked is done, or a queue of answers is short again. */
 static void on_kick(connection *c)
 {
     http_state *h = c->state;
-    if (h->exchange)
+    if (h->exchange && !h->exchange->dropping)
         return;
     buffer owned = h->input;
     h->input = (buffer){0};
@@ -455,6 +575,8 @@ static void on_end(connection *c)
 {
     http_state *h = c->state;
     h->ended = true;
+    if (h->exchange)
+        stream_on_end(h->exchange);
     if ((h->exchange && !h->reading_body) || c->kicked)
         connection_pause(c, true); /* its answer still goes out, and requests that wait are answered */
     else if (c->out.first)
@@ -467,10 +589,12 @@ static void on_timer(connection *c)
 {
     http_state *h = c->state;
     if (h->exchange && !h->reading_body && !c->finishing)
-        return;
-    if ((h->reading_body || h->partial) && !c->finishing)
-        answer_timeout(c);
-    else if (c->out.first && h->untaken != untaken(c))
+        stream_on_timer(h->exchange);
+    else if (h->exchange && h->exchange->dropping && !c->finishing)
+        finish(c);
+    else if ((h->reading_body || h->partial) && !c->finishing)
+        refuse(c, HTTP_ERROR_TIMEOUT);
+    else if (c->out.first && h->untaken != output_untaken(&c->out))
         await_taking(c); /* slow, but it takes something */
     else
         connection_close(c);
@@ -480,7 +604,7 @@ static void on_drain(connection *c)
 {
     http_state *h = c->state;
     h->draining = true;
-    if (h->exchange)
+    if (h->exchange && !h->exchange->dropping)
         h->exchange->close = true;
     else
         finish(c);
@@ -493,7 +617,7 @@ static void on_gone(connection *c)
         if (h->reading_body)
             exchange_free(h->exchange);
         else
-            h->exchange->connection = NULL; /* its handler still runs */
+            stream_on_gone(h->exchange); /* its handler still runs */
     }
     buffer_free(&h->input);
     free(h);
@@ -502,6 +626,7 @@ static void on_gone(connection *c)
 static const protocol http_protocol = {
     .name = "http",
     .on_bytes = on_bytes,
+    .room = room,
     .on_end = on_end,
     .on_timer = on_timer,
     .on_overflow = connection_close,
@@ -515,11 +640,13 @@ static const protocol http_protocol = {
 void http_open(const http_server *opened)
 {
     server = opened;
+    stream_open(opened);
 }
 
 void http_close(void)
 {
     exchanges_trim();
+    sse_trim();
 }
 
 void http_accepted(int fd, void *arg)

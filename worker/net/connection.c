@@ -459,6 +459,14 @@ void connection_close(connection *c)
     }
 }
 
+void connection_reset(connection *c)
+{
+    static const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    if (!c->closed)
+        setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    connection_close(c);
+}
+
 static bool bury_step(void *arg)
 {
     (void)arg;

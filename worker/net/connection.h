@@ -119,11 +119,12 @@ void connection_time(connection *c, double seconds);
 /*
  * finish: closes once the queue is empty, so that the peer reads what was queued (ends writing, reads and
  * drops what still comes for at most 2 s, then closes). cut: the same, but without what waits now. close: at
- * once.
+ * once. reset: at once, so that the peer sees an error and not an end.
  */
 void connection_finish(connection *c);
 void connection_cut(connection *c);
 void connection_close(connection *c);
+void connection_reset(connection *c);
 
 /* "192.0.2.7:51000", "[2001:db8::1]:51000", "unix:"; asks the kernel; "?" when it is gone. Returns the text.
  */

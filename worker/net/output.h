@@ -36,6 +36,12 @@ int output_gather(const output *out, struct iovec *iov, int limit);
 /* The file's part in front, or NULL. After sending some of it: output_advance. */
 chunk *output_front_file(const output *out);
 
+/* What is still to be taken; it changes with every byte that is. */
+static inline size_t output_untaken(const output *out)
+{
+    return out->bytes + (out->first && out->first->kind == CHUNK_FILE ? out->first->length : 0);
+}
+
 /* `length` bytes of the front have been sent: drops what is done. */
 void output_advance(output *out, size_t length);
 

@@ -87,11 +87,14 @@ static inline ws_route *serve_ws(const char *path, ws_route given)
     return to;
 }
 
-static inline void serve_http(const char *method, const char *path, hub_http_handler handler, void *arg)
+/* The same for HTTP. */
+static inline http_route *serve_http(const char *method, const char *path, hub_http_handler handler,
+                                     void *arg)
 {
     http_route *to = &serving.http_routes[serving.http_count++];
     *to = (http_route){.handler = handler, .arg = arg, .name = path};
     assert_int_equal(router_add(serving.routes, method, path, ROUTE_HTTP, to), HUB_OK);
+    return to;
 }
 
 /* ---- clients ---- */
