@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from client import Http
+from client import CLOSE, TEXT, Http, WebSocket, frame
 
 CUTS = ("whole", "pieces", "bytes")
 BYTES_MAX = 3000  # longer cases are not sent byte by byte
@@ -125,3 +125,40 @@ def run_http(server, case, cut):
         else:
             assert (got.header("Connection") or "").lower() != "close"
             assert connection.response().body == b"behind"
+
+
+# ---- WebSocket
+
+class WebSocketCase(NamedTuple):
+    sent: bytes          # frames
+    frames: list         # (opcode, payload) that come back
+    code: int            # of the close frame that ends it; None: without one; 0: the connection goes on
+    offer: str = None    # Sec-WebSocket-Extensions
+
+
+def goes_on(sent, *frames, offer=None):
+    """These frames come back, and the connection goes on."""
+    return WebSocketCase(sent, list(frames), 0, offer)
+
+
+def closes(code, sent, *frames, offer=None):
+    """These frames come back, then a close with this code, then the end: what follows is not looked at."""
+    return WebSocketCase(sent, list(frames), code, offer)
+
+
+def run_websocket(server, case, cut):
+    if cut == "bytes" and len(case.sent) > BYTES_MAX:
+        cut = "pieces"
+    headers = [("Sec-WebSocket-Extensions", case.offer)] if case.offer else []
+    with WebSocket(server, headers=headers) as client:
+        deliver(client, case.sent + frame(TEXT, b"behind"), cut)
+        for expected_frame in case.frames:
+            got = client.receive_frame()
+            assert (got.opcode, got.payload, got.reserved) == (*expected_frame, 0), got
+        got = client.receive_frame()
+        if case.code == 0:
+            assert (got.opcode, got.payload) == (TEXT, b"behind"), got
+        else:
+            assert (got.opcode, got.code) == (CLOSE, case.code), got
+            assert got.fin and len(got.payload) <= 125 and got.payload[2:].decode() is not None
+            assert client.rest() == b"", "something came behind the close"
