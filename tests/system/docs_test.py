@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from hubbub import ROOT, run
+from proofs import assert_test_exists
 
 pytestmark = pytest.mark.plain
 
@@ -80,6 +81,30 @@ def test_the_examples_are_as_short_as_the_readme_says():
 
 def test_the_configuration_reference_is_that_of_the_option_table():
     assert (ROOT / "docs" / "configuration.md").read_text() == run("--print-reference").stdout
+
+
+REFERENCE = re.compile(r"^### `([a-z-]+)`\n.*?^(?:Default: `([^`]+)`|No default)", re.MULTILINE | re.DOTALL)
+LIMITED = ("Supervision of workers", "Connections and HTTP", "WebSocket", "Output queue of one client", "Memory")
+NO_LIMITS = {"static-cache", "ws-origins", "ws-deflate", "ws-deflate-threshold"}  # among those that are
+
+
+def test_every_limit_is_told():
+    """docs/limits.md has every option that is a limit, with its default; `backlog` stands in another group."""
+    groups = run("--print-reference").stdout.split("\n## ")
+    limits = {"backlog": "2048"}
+    for group in groups:
+        if group.startswith(LIMITED):
+            limits.update(REFERENCE.findall(group))
+    told = dict(re.findall(r"^\| `([a-z-]+)` \| `([^`]+)` \|", (ROOT / "docs" / "limits.md").read_text(), re.MULTILINE))
+    assert told == {name: value for name, value in limits.items() if name not in NO_LIMITS}
+
+
+def test_the_tests_of_the_limits_exist():
+    for row in re.findall(r"^\| .* \|$", (ROOT / "docs" / "limits.md").read_text(), re.MULTILINE)[2:]:
+        place = row.rpartition(" | ")[2]
+        for name in re.findall(r"`([^`]+::\w+)`", place):
+            assert_test_exists(name)
+        assert "::" in place or place.strip(" |") in ("tested by", "---", "not here: the kernel's doing"), row
 
 
 def test_every_public_function_is_in_the_guide():

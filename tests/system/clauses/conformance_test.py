@@ -11,6 +11,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # for `python3 conformance_test.py`
 
 from hubbub import ROOT  # noqa: E402
+from proofs import assert_test_exists  # noqa: E402
 
 pytestmark = pytest.mark.plain
 
@@ -19,7 +20,7 @@ TITLES = {"9110": "HTTP semantics", "9111": "HTTP caching", "9112": "HTTP/1.1", 
           "7692": "permessage-deflate", "3629": "UTF-8"}
 HEAD = """# Conformance
 
-This page is made by `python3 tests/system/clauses/conformance_test.py` from the tables of the tests beside it.
+This page is made by `/usr/bin/python3 tests/system/clauses/conformance_test.py` from the tables of the tests beside it.
 
 A case is called by its section and name, as `9112-5.1-tab-before-colon`, and is run with
 `./bootstrap test -k 9112-5.1-tab-before-colon`. Every case of HTTP and WebSocket is run three times: its bytes sent
@@ -71,10 +72,7 @@ def test_every_clause_has_a_proof_or_a_reason(module):
 def test_every_test_that_is_named_exists(module):
     for clause in table_of(module):
         for place in clause.elsewhere:
-            file, _, name = place.partition("::")
-            path = ROOT / "tests" / file if file.startswith("unit/") else ROOT / "tests" / "system" / file
-            start = "def" if file.endswith(".py") else "static void"
-            assert path.exists() and re.search(rf"^{start} {name}\(", path.read_text(), re.MULTILINE), place
+            assert_test_exists(place)
 
 
 def test_every_table_is_in_the_page():
