@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The application that the benchmark measures: an echo by event handlers and one by a receive loop, rooms,
- * and a room in which one message makes the server publish several within a turn.
+ * and a room in which one message makes the server publish several within a turn; by HTTP a greeting, and the
+ * files of the directory that BENCH_FILES names.
  */
 #include <hubbub.h>
+
+#include <stdlib.h>
 
 #include "bench/load/frame.h"
 
@@ -77,8 +80,15 @@ static hub_status tell_room_often(hub_ws *ws, const hub_message *message, void *
     return HUB_OK;
 }
 
+static hub_status hello(hub_http *http, void *arg)
+{
+    (void)arg;
+    return hub_http_reply(http, 200, "text/plain", hub_text("hello\n"));
+}
+
 static hub_status setup(hub_app *app)
 {
+    const char *files = getenv("BENCH_FILES");
     const hub_ws_route routes[] = {
         {.path = "/echo", .on_message = echo},
         {.path = "/loop", .handler = echo_loop},
@@ -91,7 +101,8 @@ static hub_status setup(hub_app *app)
         if (status != HUB_OK)
             return status;
     }
-    return HUB_OK;
+    hub_status status = hub_on_http(app, "GET", "/hello", hello, NULL);
+    return status == HUB_OK && files ? hub_static(app, "/static", files) : status;
 }
 
 HUB_MODULE(.name = "bench", .setup = setup);

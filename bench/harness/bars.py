@@ -32,6 +32,8 @@ def check(results, chosen):
         value(results, "Idle with event handlers: ≤ 512 B", "idle", "hubbub", "memory_each", 512, "B"),
         value(results, "Idle in a receive loop: ≤ 6 KB", "idle", "hubbub-loop", "memory_each", 6144, "B"),
         ratio(results, "Opening: CPU ≤ 0.3 × Node ws", "idle", "node-ws", 0.3, "open_us"),
+        faster(results, "HTTP hello: requests/s ≥ 1.0 × nginx", "http-hello", "nginx", 1.0),
+        faster(results, "HTTP file of 10 KB: requests/s ≥ 0.7 × nginx", "http-file", "nginx", 0.7),
         value(results, "Greenlets: there and back ≤ 30 ns", "greenlets", "hubbub", "switch_ns", 30, "ns"),
         at_least(results, "Greenlets: 100,000 parked in one process", "greenlets", "parked", 100000),
         value(results, "Across workers: p50 ≤ 100 µs from publish to the other hub", "hostlog", "hubbub",
@@ -50,6 +52,14 @@ def ratio(results, text, scenario, other, limit, figure="cpu_us"):
     if measured is None:
         return Verdict(scenario, text)
     return Verdict(scenario, text, f"{measured:.2f} ×", measured <= limit)
+
+
+def faster(results, text, scenario, other, limit):
+    measured = results.ratio(scenario, "hubbub", other, "requests_per_second")
+    if measured is None:
+        return Verdict(scenario, text)
+    cpu = results.ratio(scenario, "hubbub", other, "cpu_us")
+    return Verdict(scenario, text, f"{measured:.2f} × (CPU of one: {cpu:.2f} ×)", measured >= limit)
 
 
 def value(results, text, scenario, contestant, figure, limit, unit):

@@ -7,8 +7,10 @@ import shutil
 import signal
 import statistics
 import subprocess
+import urllib.request
 
-from harness.servers import TITLES, Failure, say
+from harness.scenarios import server_of
+from harness.servers import FILE_BYTES, TITLES, Failure, cpu_seconds, say
 
 READS = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg", "preadv2"}
 WRITES = {"write", "writev", "sendto", "sendmsg", "sendmmsg", "pwritev2"}
@@ -52,8 +54,8 @@ class Results:
 def rounds(machine, scenario, available, options, results):
     """Every contestant once, then every contestant again: what drifts meets all of them."""
     say(f"== {scenario.name}: {scenario.title}")
-    kinds = {"load": measure_load, "calls": measure_calls, "program": measure_program}
-    count = options.rounds if scenario.kind == "load" else 1
+    kinds = {"load": measure_load, "calls": measure_calls, "program": measure_program, "http": measure_http}
+    count = options.rounds if scenario.kind in ("load", "http") else 1
     if not options.quick:
         count *= scenario.repeats
     for number in range(1, count + 1):
@@ -92,7 +94,7 @@ def read_figures(contestant, load, output, errors):
 
 
 def measure_load(machine, scenario, contestant, options):
-    server = machine.start(contestant.removesuffix("-loop"), scenario.workers)
+    server = machine.start(server_of(contestant), scenario.workers)
     try:
         load = machine.load(server, words_of(scenario, contestant, server, options), stdin=subprocess.DEVNULL)
         output, errors = load.communicate(timeout=300)
@@ -101,6 +103,59 @@ def measure_load(machine, scenario, contestant, options):
         raise Failure("the load generator did not end within 300 s") from expired
     finally:
         machine.stop(server)
+
+
+# ---- HTTP ----------------------------------------------------------------------------------------------------------
+
+HTTP_BODIES = {"http-hello": len("hello\n"), "http-file": FILE_BYTES}
+HTTP_CONNECTIONS = 64
+
+
+def measure_http(machine, scenario, contestant, options):
+    """Requests by wrk: one connection sends its next request when it has the answer to the last."""
+    if shutil.which("wrk") is None:
+        say("   left out: wrk is missing")
+        return None
+    server = machine.start(server_of(contestant), scenario.workers)
+    try:
+        url = f"http://127.0.0.1:{server.port}{scenario.paths[contestant]}"
+        check_answer(url, HTTP_BODIES[scenario.name])
+        wrk(machine, url, 1)
+        before = cpu_seconds(server.pids)
+        requests, seconds = wrk(machine, url, scenario.quick_seconds if options.quick else scenario.seconds)
+        cpu = cpu_seconds(server.pids) - before
+        figures = {
+            "requests_per_second": requests / seconds, "cpu_us": cpu * 1e6 / requests, "busy": cpu / seconds,
+            "requests": requests,
+        }
+        say(f"   {TITLES[contestant]}: {figures['requests_per_second']:,.0f} requests/s, "
+            f"{figures['cpu_us']:.2f} us of CPU each, busy {figures['busy']:.2f}")
+        return figures
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise Failure(str(problem)) from problem
+    finally:
+        machine.stop(server)
+
+
+def check_answer(url, length):
+    """wrk counts any answer: so the right one is seen before."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        body = answer.read()
+    if len(body) != length:
+        raise Failure(f"{url} answers with {len(body)} bytes instead of {length}")
+
+
+def wrk(machine, url, seconds):
+    """The requests that were answered, and the seconds that this took."""
+    run = machine.run(
+        ["wrk", "-t", "1", "-c", str(HTTP_CONNECTIONS), "-d", str(round(seconds)), url], stdin=subprocess.DEVNULL
+    )
+    output, errors = run.communicate(timeout=seconds + 60)
+    found = re.search(r"(\d+) requests in ([\d.]+)s,", output)
+    wrong = re.search(r"Socket errors: .*|Non-2xx .*", output)
+    if run.returncode != 0 or not found or wrong or int(found[1]) == 0:
+        raise Failure("wrk: " + (wrong[0] if wrong else errors.strip() or "no request was answered"))
+    return int(found[1]), float(found[2])
 
 
 # ---- system calls --------------------------------------------------------------------------------------------------
@@ -114,7 +169,7 @@ def measure_calls(machine, scenario, contestant, options):
     if shutil.which("strace") is None:
         say("   left out: strace is missing")
         return None
-    server = machine.start(contestant.removesuffix("-loop"), scenario.workers)
+    server = machine.start(server_of(contestant), scenario.workers)
     tracer = None
     try:
         words = words_of(scenario, contestant, server, options) + ["--pause"]

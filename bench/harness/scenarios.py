@@ -5,24 +5,30 @@ from dataclasses import dataclass, field
 ECHO = {"hubbub": "/echo", "hubbub-loop": "/loop", "libwebsockets": "/echo", "node-ws": "/echo", "bare": "/echo"}
 ROOM = {"hubbub": "/room/bench", "libwebsockets": "/room/bench", "node-ws": "/room/bench", "bare": "/room/bench"}
 OWN = {"hubbub": "/echo"}
+HELLO = {"hubbub": "/hello", "nginx": "/hello"}
+FILE = {"hubbub": "/static/file.txt", "nginx": "/static/file.txt", "nginx-fresh": "/fresh/file.txt"}
+
+
+def server_of(contestant):
+    return contestant.removesuffix("-loop").removesuffix("-fresh")
 
 
 @dataclass(frozen=True)
 class Scenario:
     name: str
     title: str
-    mode: str  # of the load generator
+    mode: str  # of the load generator, or the program of the kind `program`
     paths: dict  # contestant: path
     words: list = field(default_factory=list)  # further options of the load generator
     seconds: float = 5
     quick_seconds: float = 1
     repeats: int = 1  # so many short rounds instead of one, where a ratio must be good to some percent
     workers: int = 1
-    kind: str = "load"  # load; calls: count system calls; program: a program of its own
+    kind: str = "load"  # load; calls: count system calls; program: a program of its own; http: by wrk
 
     def contestants(self, available):
-        """Those whose server is available: `hubbub-loop` runs on hubbub."""
-        return [name for name in self.paths if name.removesuffix("-loop") in available]
+        """Those whose server is available: `hubbub-loop` runs on hubbub, `nginx-fresh` on nginx."""
+        return [name for name in self.paths if server_of(name) in available]
 
 
 ALL = [
@@ -74,6 +80,8 @@ ALL = [
         "spread", "2,000 connections to 4 workers", "spread", OWN,
         ["--connections", "2000", "--kill", "--stop"], workers=4,
     ),
+    Scenario("http-hello", "HTTP: hello, 64 connections", "wrk", HELLO, repeats=3, seconds=3, kind="http"),
+    Scenario("http-file", "HTTP: a file of 10 KB, 64 connections", "wrk", FILE, repeats=3, seconds=3, kind="http"),
     Scenario("greenlets", "greenlets", "greenlets", OWN, kind="program"),
     Scenario("hostlog", "host log", "hostlog", OWN, kind="program"),
 ]

@@ -13,15 +13,18 @@ import time
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(os.path.dirname(BENCH), "build")
-NAMES = ["hubbub", "libwebsockets", "node-ws", "bare"]
+NAMES = ["hubbub", "libwebsockets", "node-ws", "bare", "nginx"]
 TITLES = {
     "hubbub": "hubbub",
     "hubbub-loop": "hubbub, receive loop",
     "libwebsockets": "libwebsockets",
     "node-ws": "Node ws",
     "bare": "bare system calls",
+    "nginx": "nginx",
+    "nginx-fresh": "nginx, files opened anew",
 }
 WANTED_DESCRIPTORS = 65536
+FILE_BYTES = 10240  # of the file that is asked for by HTTP
 
 
 class Failure(Exception):
@@ -31,11 +34,12 @@ class Failure(Exception):
 class Server:
     """One started server. `pids` are all its processes, `workers` those that hold clients."""
 
-    def __init__(self, name, process, port, log):
+    def __init__(self, name, process, port, log, folder=None):
         self.name = name
         self.process = process
         self.port = port
         self.log = log
+        self.folder = folder  # of its own, removed when it ends; or None
         self.workers = [process.pid]
 
     @property
@@ -58,6 +62,7 @@ class Machine:
         self.load_cpu = cpus[1] if len(cpus) > 1 else cpus[0]
         self.servers = []
         self.programs = []
+        self.files = document_root()
         self.raise_descriptors()
         if not os.access(self.program("bench/load"), os.X_OK):
             raise SystemExit(
@@ -92,6 +97,7 @@ class Machine:
             "libwebsockets": [self.program("bench/lws_echo")],
             "node-ws": [shutil.which("node") or "node", os.path.join(BENCH, "peers/node_modules/ws")],
             "bare": [self.program("bench/send_loop")],
+            "nginx": [nginx_program(), shutil.which("wrk") or "wrk"],
         }[name]
         for path in needed:
             if not os.path.exists(path):
@@ -102,6 +108,7 @@ class Machine:
         hints = {
             "libwebsockets": "install libwebsockets-dev and build again",
             "node-ws": "install nodejs and npm, then: npm ci --prefix bench/peers",
+            "nginx": "install nginx-light and wrk",
         }
         found = []
         for name in names:
@@ -112,7 +119,7 @@ class Machine:
                 say(f"{TITLES[name]} is left out: {path} is missing; {hints.get(name, 'build it')}")
         return found
 
-    def command(self, name, port, workers):
+    def command(self, name, port, workers, folder):
         if name == "hubbub":
             return [
                 self.program("hubbub"), "-w", str(workers), "-b", f"127.0.0.1:{port}",
@@ -120,6 +127,8 @@ class Machine:
             ]
         if name == "node-ws":
             return ["node", os.path.join(BENCH, "peers/node_ws.js"), str(port)]
+        if name == "nginx":
+            return [nginx_program(), "-p", folder, "-c", write_nginx_configuration(folder, port, self.files.name)]
         program = {"libwebsockets": "bench/lws_echo", "bare": "bench/send_loop"}[name]
         return [self.program(program), str(port)]
 
@@ -127,20 +136,23 @@ class Machine:
         """Starts a server on the server's processor and returns when it listens and its workers are there."""
         port = free_port()
         log = tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log")
+        folder = tempfile.TemporaryDirectory(prefix="bench-nginx-") if name == "nginx" else None
         process = subprocess.Popen(
-            ["taskset", "-c", str(self.server_cpu), *self.command(name, port, workers)],
+            ["taskset", "-c", str(self.server_cpu), *self.command(name, port, workers, folder and folder.name)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, "BENCH_FILES": self.files.name},
         )
-        server = Server(name, process, port, log)
+        server = Server(name, process, port, log, folder)
         self.servers.append(server)
         deadline = time.monotonic() + 20
-        while not listens(port) or (name == "hubbub" and len(children(process.pid)) != workers):
+        forks = name in ("hubbub", "nginx")
+        while not listens(port) or (forks and len(children(process.pid)) != workers):
             if process.poll() is not None or time.monotonic() > deadline:
                 words = server.last_words()
                 self.stop(server)
                 raise Failure(f"{TITLES[name]} did not start: {words or 'it said nothing'}")
             time.sleep(0.02)
-        if name == "hubbub":
+        if forks:
             server.workers = children(process.pid)
         return server
 
@@ -155,13 +167,18 @@ class Machine:
                 process.kill()
                 process.wait()
         server.log.close()
+        if server.folder:
+            server.folder.cleanup()
         self.servers.remove(server)
 
     def load(self, server, words, **pipes):
         """Starts the load generator on its own processor."""
+        return self.run([self.program("bench/load"), *words, "--address", f"127.0.0.1:{server.port}"], **pipes)
+
+    def run(self, words, **pipes):
+        """Starts a program on the load generator's processor."""
         program = subprocess.Popen(
-            ["taskset", "-c", str(self.load_cpu), self.program("bench/load"), *words, "--address",
-             f"127.0.0.1:{server.port}"],
+            ["taskset", "-c", str(self.load_cpu), *words],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **pipes,
         )
         self.programs.append(program)
@@ -174,6 +191,42 @@ class Machine:
                 program.wait()
         for server in list(self.servers):
             self.stop(server)
+        self.files.cleanup()
+
+
+def document_root():
+    """A folder with the file that is asked for by HTTP."""
+    folder = tempfile.TemporaryDirectory(prefix="bench-files-")
+    os.chmod(folder.name, 0o755)  # started by root, nginx reads it as another user
+    line = "".join(chr(ord("a") + i % 26) for i in range(63)) + "\n"
+    with open(os.path.join(folder.name, "file.txt"), "w", encoding="ascii") as file:
+        file.write(line * (FILE_BYTES // len(line)))
+    return folder
+
+
+def nginx_program():
+    """Debian's stands in a folder that only root has in its path."""
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin") or "nginx"
+
+
+def write_nginx_configuration(folder, port, files):
+    os.chmod(folder, 0o755)
+    with open(os.path.join(BENCH, "peers/nginx.conf"), encoding="utf-8") as file:
+        text = file.read()
+    path = os.path.join(folder, "nginx.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("@PORT@", str(port)).replace("@FILES@", files))
+    return path
+
+
+def cpu_seconds(pids):
+    """CPU time of all threads of the processes so far, kernel and user, by their schedulers' clocks."""
+    total = 0
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0])
+    return total / 1e9
 
 
 def free_port():

@@ -45,6 +45,30 @@ def servers_table(results):
     return [line(head), line(["---"] + ["---:"] * (len(head) - 1)), *rows, ""]
 
 
+HTTP_SCENARIOS = ["http-hello", "http-file"]
+HTTP_COLUMNS = ["hubbub", "nginx", "nginx-fresh"]
+
+
+def http_table(results):
+    rows = []
+    for scenario in HTTP_SCENARIOS:
+        for figure, title, digits in (("requests_per_second", "requests/s", 0), ("cpu_us", "server CPU, µs each", 2)):
+            medians = [results.median(scenario, name, figure) for name in HTTP_COLUMNS]
+            if all(median is None for median in medians):
+                continue
+            ratios = [results.ratio(scenario, "hubbub", other, figure) for other in HTTP_COLUMNS[1:]]
+            rows.append(line(
+                [f"{BY_NAME[scenario].title}: {title}"]
+                + ["" if median is None else f"{median:,.{digits}f}" for median in medians]
+                + ["" if share is None else f"{share:.2f}" for share in ratios]
+            ))
+    if not rows:
+        return []
+    head = ["HTTP, by wrk"] + [TITLES[name] for name in HTTP_COLUMNS]
+    head += ["hubbub ÷ " + TITLES[name] for name in HTTP_COLUMNS[1:]]
+    return [line(head), line(["---"] + ["---:"] * (len(head) - 1)), *rows, ""]
+
+
 def latency_lines(results):
     p50 = results.median("latency", "hubbub", "p50_us")
     if p50 is None:
@@ -83,7 +107,7 @@ def markdown(machine, options, results, verdicts):
     rounds = "1 round" if options.rounds == 1 else f"median of {options.rounds} rounds in turns"
     pinned = f"server on CPU {machine.server_cpu}, load on CPU {machine.load_cpu}"
     lines = [f"{machine.describe()}; {pinned}; {rounds}{' (quick)' if options.quick else ''}.", ""]
-    lines += servers_table(results) + latency_lines(results) + calls_lines(results) + program_lines(results)
+    lines += servers_table(results) + http_table(results) + latency_lines(results) + calls_lines(results) + program_lines(results)
     lines += bars_table(verdicts)
     if results.failures:
         lines += ["", "Failed:", "", *("- " + failure for failure in results.failures)]
