@@ -3,6 +3,7 @@
 
 import os
 import threading
+import time
 from socket import SO_RCVBUF, SOL_SOCKET
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from client import Http, get
 from conftest import shared_server
 from document_root import BIG, SECRET, asked, make_root
+from hubbub import wait_for
 
 server = shared_server("contract.so", prepare=make_root, workers=2)
 
@@ -122,6 +124,23 @@ def test_a_link_that_stays_inside_is_followed(server):
 def test_a_fifo_never_keeps_the_worker(server):
     for _ in range(20):
         assert get(server, "/static/fifo").status == 404
+
+
+def test_a_file_that_lies_in_memory_is_answered_as_it_is_now(start, tmp_path):
+    """Three seconds after its last change a file is kept. What it is known by cannot be forged by its owner."""
+    server = start("contract.so", workers=1, env=make_root(tmp_path))
+    path = tmp_path / "root" / "kept.txt"
+    path.write_bytes(b"before")
+    times = os.stat(path)
+    wait_for(lambda: time.time() > times.st_ctime + 4, "the file to be at rest")
+    for _ in range(3):
+        assert get(server, "/static/kept.txt").body == b"before"
+    with open(path, "r+b") as file:
+        file.write(b"behind")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert get(server, "/static/kept.txt").body == b"behind"
+    os.remove(path)
+    assert get(server, "/static/kept.txt").status == 404
 
 
 # ---- files that change while they are sent

@@ -354,6 +354,15 @@ hub_status http_reply_file(hub_http *http, int status, const char *content_type,
     return http_reply_pieces(http, status, content_type, &piece, 1);
 }
 
+hub_status http_reply_chunk(hub_http *http, int status, const char *content_type, chunk *body)
+{
+    hub_status result = http_begin_answer(http, status, content_type, body->length);
+    if (result == HUB_OK && http_wants_body(http, status))
+        return connection_write_chunk(http->connection, body);
+    chunk_drop(body);
+    return result;
+}
+
 hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra)
 {
     char line[256];

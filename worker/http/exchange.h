@@ -104,6 +104,9 @@ hub_status http_reply_pieces(hub_http *http, int status, const char *content_typ
 hub_status http_reply_file(hub_http *http, int status, const char *content_type, int fd, off_t offset,
                            size_t length);
 
+/* The same with a chunk, whose reference is taken over in any case, as the whole body. */
+hub_status http_reply_chunk(hub_http *http, int status, const char *content_type, chunk *body);
+
 /* Checks and sends the head of an answer. `length`: as http_answer_head. Errors: as hub_http_reply. */
 hub_status http_begin_answer(hub_http *http, int status, const char *content_type, uint64_t length);
 

@@ -2,6 +2,7 @@
 #include "worker/http/server.h"
 
 #include "common/log.h"
+#include "worker/http/contents.h"
 #include "worker/http/field.h"
 #include "worker/http/sse.h"
 #include "worker/http/stream.h"
@@ -647,6 +648,7 @@ void http_close(void)
 {
     exchanges_trim();
     sse_trim();
+    contents_trim();
 }
 
 void http_accepted(int fd, void *arg)

@@ -4,6 +4,7 @@
 #include "worker/http/beneath.h"
 #include "worker/http/coding.h"
 #include "worker/http/conditional.h"
+#include "worker/http/contents.h"
 #include "worker/http/date.h"
 #include "worker/http/exchange.h"
 #include "worker/http/mime.h"
@@ -164,12 +165,18 @@ static bool choose_coding(const hub_http *http, const static_root *root, char *p
     return false;
 }
 
+/* As time(2) of the Date field reads: never ahead of it. */
+static struct timespec coarse_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return now;
+}
+
 static void validate(found *file)
 {
     static const char *const marks[CODINGS] = {"-br", "-gz", ""};
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME_COARSE, &now); /* as time(2) of the Date field reads: never ahead of it */
-    validators_of(&file->validators, &file->info, marks[file->coded], now);
+    validators_of(&file->validators, &file->info, marks[file->coded], coarse_now());
 }
 
 /* ---- what is said of a file ---- */
@@ -217,7 +224,11 @@ static hub_status send_not_modified(hub_http *http, const static_root *root, con
 
 static hub_status send_whole(hub_http *http, const found *file)
 {
-    return http_reply_file(http, 200, file->type, file->fd, 0, (size_t)file->info.st_size);
+    chunk *contents = contents_of(file->fd, &file->info, coarse_now());
+    if (!contents)
+        return http_reply_file(http, 200, file->type, file->fd, 0, (size_t)file->info.st_size);
+    close(file->fd);
+    return http_reply_chunk(http, 200, file->type, contents);
 }
 
 static hub_status send_part(hub_http *http, const found *file, const byte_range *part)
