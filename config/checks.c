@@ -128,6 +128,11 @@ const char *check_origins(const char *text)
     return NULL;
 }
 
+const char *check_compress(const char *text)
+{
+    return strcmp(text, "off") == 0 || strcmp(text, "on") == 0 ? NULL : "is neither off nor on";
+}
+
 const char *check_deflate(const char *text)
 {
     static const char *const modes[] = {"off", "on", "takeover"};

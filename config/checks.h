@@ -26,6 +26,9 @@ const char *check_cpu_affinity(const char *text);
 /* The option core-dump: "off", "on" or a size. */
 const char *check_core_dump(const char *text);
 
+/* The option http-compress. */
+const char *check_compress(const char *text);
+
 /* The option ws-deflate. */
 const char *check_deflate(const char *text);
 

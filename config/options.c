@@ -385,6 +385,41 @@ const option options[] = {
                 "not.",
     },
     {
+        .group = group_http,
+        .name = "http-compress",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, http_compress),
+        .initial = "off",
+        .changed_by_hup = true,
+        .value_name = "MODE",
+        .form = "off or on",
+        .check = check_compress,
+        .help =
+            "Compression (gzip) of answers that handlers give, with clients that accept it: text, JSON, XML "
+            "and "
+            "the like. A route may say otherwise. Off by default, because encryption does not hide a length: "
+            "where an answer holds a secret (a session's or a form's token, a private address) beside text "
+            "that an attacker can choose (a search that is repeated, a comment), he asks many times and sees "
+            "by the length when his text is like the secret (BREACH). On is safe where answers hold no "
+            "secrets, or nothing of what others chose; else compress only the routes of which that is true. "
+            "Static files are sent compressed only where FILE.gz or FILE.br lies beside, whatever this says.",
+    },
+    {
+        .group = group_http,
+        .name = "http-compress-threshold",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, http_compress_threshold),
+        .initial = "1K",
+        .minimum = 0,
+        .maximum = GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Shorter replies are sent as they are: they fill one packet either way. So are those above 512K, "
+            "which would hold up the worker's other clients for too long, and those that do not get smaller. "
+            "What is streamed is compressed whatever its length.",
+    },
+    {
         .group = group_websocket,
         .name = "ws-origins",
         .kind = OPTION_WORDS,

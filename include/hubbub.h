@@ -167,6 +167,17 @@ typedef struct hub_http hub_http; /* one request and its answer; lives as long a
 typedef hub_status (*hub_http_handler)(hub_http *http, void *arg);
 
 /*
+ * Whether a route's answers are compressed with gzip for clients that accept it. Only ON where they hold no
+ * secret, or nothing that somebody else chose: from the length of what is compressed together one can tell
+ * about the other (BREACH). docs/api.md has the rules.
+ */
+typedef enum hub_compress {
+    HUB_COMPRESS_AS_CONFIGURED, /* --http-compress, which is off by default */
+    HUB_COMPRESS_ON,
+    HUB_COMPRESS_OFF
+} hub_compress;
+
+/*
  * Routes METHOD and PATTERN to a handler. Method "*" takes all; a GET route answers HEAD too, without a body.
  * A pattern is a path of segments: `/users/:id` takes any one segment as parameter `id`; a last segment `*`
  * takes the rest of the path, also an empty one, as parameter `*`. Literal segments win over parameters,
@@ -185,8 +196,9 @@ typedef struct hub_http_route {
     const char *method, *pattern;
     hub_http_handler handler;
     void *arg;
-    bool stream_body;  /* the handler starts as soon as the head is there, and reads with hub_http_read */
-    uint64_t max_body; /* bytes; --max-body */
+    bool stream_body;      /* the handler starts as soon as the head is there, and reads with hub_http_read */
+    uint64_t max_body;     /* bytes; --max-body */
+    hub_compress compress; /* --http-compress */
 } hub_http_route;
 hub_status hub_on_http_route(hub_app *app, const hub_http_route *route);
 
@@ -254,15 +266,16 @@ hub_status hub_http_read(hub_http *http, hub_bytes *piece, double timeout);
  * Begins an answer whose body follows by hub_http_write: its length, or -1 when it is not known. The answer
  * ends when the handler returns HUB_OK. When it returns anything else, or wrote less than the length, the
  * connection is cut off, so that the client sees that the answer is not whole. Does not park. A body of
- * unknown length is chunked; for a client of HTTP/1.0 it ends with the connection.
- * Errors: as hub_http_reply.
+ * unknown length, or one that is compressed, is chunked; for a client of HTTP/1.0 it ends with the
+ * connection. Errors: as hub_http_reply.
  */
 hub_status hub_http_start(hub_http *http, int status, const char *content_type, int64_t length);
 
 /*
  * Queues a piece of the body, copied; what is written in one turn of the hub leaves in one write. Parks while
  * more than --queue-soft waits for the client, until half of that is gone; a client that takes nothing for 30
- * seconds is cut off. An empty piece writes nothing. For HEAD, 204 and 304 pieces are counted and dropped.
+ * seconds is cut off. An answer that is compressed parks for a turn every 64 KB too; the client can read each
+ * piece at once. An empty piece writes nothing. For HEAD, 204 and 304 pieces are counted and dropped.
  * Errors: HUB_ESTATE (not begun by hub_http_start), HUB_ECLOSED (the client is gone), HUB_ETOOBIG (more than
  * the length: nothing of the piece is sent), HUB_ECANCELED (part of the piece may have been sent), HUB_ENOMEM
  * (the client is cut off).

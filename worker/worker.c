@@ -304,6 +304,8 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .header_timeout = settings->header_timeout,
         .body_timeout = settings->body_timeout,
         .send_timeout = send_timeout,
+        .compress = {.on = strcmp(settings->http_compress, "on") == 0,
+                     .threshold = settings->http_compress_threshold},
         .upgrade = ws_upgrade,
     };
     worker.ws = (ws_server){

@@ -214,7 +214,7 @@ static hub_status add_http_route(hub_app *app, const hub_http_route *given)
 {
     if (!app->in_setup)
         return HUB_ESTATE;
-    if (!given->method || !given->pattern || !given->handler)
+    if (!given->method || !given->pattern || !given->handler || given->compress > HUB_COMPRESS_OFF)
         return HUB_EINVAL;
     http_route *r = calloc(1, sizeof *r);
     if (!r || !own(app, r, free))
@@ -223,7 +223,8 @@ static hub_status add_http_route(hub_app *app, const hub_http_route *given)
                       .arg = given->arg,
                       .name = route_name(app, given->method, given->pattern),
                       .stream_body = given->stream_body,
-                      .max_body = given->max_body};
+                      .max_body = given->max_body,
+                      .compress = given->compress};
     return r->name ? router_add(app->router, given->method, given->pattern, ROUTE_HTTP, r) : HUB_ENOMEM;
 }
 
@@ -313,6 +314,16 @@ static void locate(const hub_app *app, const char *directory, char path[PATH_MAX
     free(real);
 }
 
+/* Files are compressed beforehand: what lies beside them has their tags and ranges. */
+static hub_status add_files(hub_app *app, const char *pattern, static_root *root)
+{
+    return add_http_route(app, &(hub_http_route){.method = "GET",
+                                                 .pattern = pattern,
+                                                 .handler = static_serve,
+                                                 .arg = root,
+                                                 .compress = HUB_COMPRESS_OFF});
+}
+
 static hub_status add_static(hub_app *app, const char *prefix, const char *directory)
 {
     char path[PATH_MAX], pattern[PATH_MAX];
@@ -334,10 +345,10 @@ static hub_status add_static(hub_app *app, const char *prefix, const char *direc
     while (length && prefix[length - 1] == '/')
         length--;
     snprintf(pattern, sizeof pattern, "%.*s/*", (int)length, prefix);
-    status = add_http(app, "GET", pattern, static_serve, root);
+    status = add_files(app, pattern, root);
     if (status == HUB_OK && length) { /* the directory itself, without its slash */
         pattern[length] = '\0';
-        status = add_http(app, "GET", pattern, static_serve, root);
+        status = add_files(app, pattern, root);
     }
     return status;
 }

@@ -49,6 +49,7 @@ void exchange_free(hub_http *http)
     buffer_free(&http->fields_out);
     free(http->memory);
     upload_free(http);
+    compressor_close(http->stream.compressor);
     input_drop(http->block);
     while (http->lent) {
         lent *next = http->lent->next;
@@ -264,6 +265,11 @@ static hub_status check_answer(const hub_http *http, int status, const char *con
     return HUB_OK;
 }
 
+bool http_may_compress(const hub_http *http)
+{
+    return http->connection && http->route && compress_wanted(http->route->compress);
+}
+
 hub_status http_begin_answer(hub_http *http, int status, const char *content_type, uint64_t length)
 {
     hub_status result = check_answer(http, status, content_type);
@@ -275,7 +281,9 @@ hub_status http_begin_answer(hub_http *http, int status, const char *content_typ
     if (upload_is_awaited(http)) /* whether its body comes now is for the client to choose */
         http->close = true;
     const char *field = http->close ? "close" : http->head.minor == 0 ? "keep-alive" : NULL;
-    hub_bytes head = http_answer_head(status, buffer_bytes(&http->fields_out), content_type, length, field);
+    hub_bytes fields = buffer_bytes(&http->fields_out), head = {0};
+    if (compress_fields(http->coded, &fields) == HUB_OK)
+        head = http_answer_head(status, fields, content_type, length, field);
     if (head.data)
         return connection_write(http->connection, head);
     connection_close(http->connection); /* there is not even the memory to say so */
@@ -284,7 +292,12 @@ hub_status http_begin_answer(hub_http *http, int status, const char *content_typ
 
 hub_status hub_http_reply(hub_http *http, int status, const char *content_type, hub_bytes body)
 {
-    hub_status result = http_begin_answer(http, status, content_type, body.length);
+    hub_status result = check_answer(http, status, content_type);
+    if (result == HUB_OK && http_may_compress(http)) /* for HEAD too, so that it has the fields of GET */
+        http->coded =
+            compress_whole(&http->head, status, content_type, buffer_bytes(&http->fields_out), &body);
+    if (result == HUB_OK)
+        result = http_begin_answer(http, status, content_type, body.length);
     if (result == HUB_OK && http_wants_body(http, status))
         result = connection_write(http->connection, body);
     return result;

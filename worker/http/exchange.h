@@ -8,6 +8,7 @@
 
 #include "common/buffer.h"
 #include "worker/http/body.h"
+#include "worker/http/compress.h"
 #include "worker/http/parser.h"
 #include "worker/http/router.h"
 #include "worker/net/connection.h"
@@ -18,6 +19,7 @@ typedef struct http_route {
     hub_http_handler handler;
     void *arg;
     const char *name; /* of its greenlets: "GET /users/:id" */
+    hub_compress compress;
     bool stream_body;
     uint64_t max_body; /* 0: that of the server */
 } http_route;
@@ -33,11 +35,13 @@ typedef enum http_sending {
     HTTP_SENDS_NOTHING
 } http_sending;
 typedef struct http_stream {
-    uint64_t left;     /* of the declared length */
-    uint64_t queued;   /* bytes of it given to the connection */
-    uint64_t taken;    /* tells at the next look whether the client took something */
-    uint32_t taken_at; /* wheel tick of the last look at which it had */
-    uint8_t sending;   /* http_sending */
+    uint64_t left;          /* of the declared length, before it is compressed */
+    uint64_t queued;        /* bytes of it given to the connection */
+    uint64_t taken;         /* tells at the next look whether the client took something */
+    uint32_t taken_at;      /* wheel tick of the last look at which it had */
+    size_t at_once;         /* bytes written since other greenlets could run, where nothing else parks */
+    compressor *compressor; /* NULL: what is written goes out as it is */
+    uint8_t sending;        /* http_sending */
     bool started;
 } http_stream;
 
@@ -57,6 +61,7 @@ struct hub_http {
     input_block *block; /* or the read buffer, held while the handler is parked */
     buffer fields_out;  /* lines added by hub_http_set */
     lent *lent;
+    compress_choice coded; /* of the answer */
     bool replied;
     bool close;       /* the connection ends with this answer */
     bool ended;       /* the client will send no more */
@@ -81,6 +86,9 @@ hub_status exchange_own_body(hub_http *http);
 
 /* Whether an answer of this status to this request has a body. */
 bool http_wants_body(const hub_http *http, int status);
+
+/* Whether the route of the request lets its answer be compressed. */
+bool http_may_compress(const hub_http *http);
 
 /* Answers with a status and one line of text. `extra`: NULL, or whole field lines. As hub_http_reply. */
 hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra);

@@ -641,12 +641,14 @@ static const protocol http_protocol = {
 void http_open(const http_server *opened)
 {
     server = opened;
+    compress_open(opened->compress);
     stream_open(opened);
 }
 
 void http_close(void)
 {
     exchanges_trim();
+    compress_close();
     sse_trim();
     contents_trim();
 }

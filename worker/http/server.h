@@ -6,6 +6,7 @@
 #ifndef WORKER_HTTP_SERVER_H
 #define WORKER_HTTP_SERVER_H
 
+#include "worker/http/compress.h"
 #include "worker/http/exchange.h"
 
 typedef struct http_server {
@@ -14,6 +15,7 @@ typedef struct http_server {
     connection_limits output;                        /* soft: a client that does not read is not read */
     double keep_alive, header_timeout, body_timeout; /* seconds */
     double send_timeout; /* seconds in which a client must take something of an answer that waits */
+    compress_settings compress;
     /*
      * Called in hub context for a request to a ROUTE_WS route that asks for an upgrade. It either refuses
      * (http_refuse) or takes the connection over (http_upgraded).

@@ -83,26 +83,44 @@ static bool is_gone(const hub_http *http)
     return !c || c->closed || c->finishing;
 }
 
+/* Chooses the coding of the body. True: it is compressed, so that its length on the wire is not known. */
+static bool choose_coding(hub_http *http, int status, const char *content_type, int64_t length, bool body)
+{
+    http_stream *stream = &http->stream;
+    compressor_close(stream->compressor); /* of a start that failed */
+    stream->compressor = NULL;
+    if (!http_may_compress(http))
+        return false;
+    http->coded =
+        compress_streamed(&http->head, status, content_type, buffer_bytes(&http->fields_out), length);
+    if (http->coded == COMPRESS_GZIP && body && !(stream->compressor = compressor_open()))
+        http->coded = COMPRESS_PLAIN;
+    return http->coded == COMPRESS_GZIP;
+}
+
 hub_status hub_http_start(hub_http *http, int status, const char *content_type, int64_t length)
 {
     http_stream *stream = &http->stream;
     bool old = http->head.minor == 0, body = http_wants_body(http, status);
     if (length < -1)
         return HUB_EINVAL;
-    if (length < 0 && old && body && !http->replied)
+    if (http->replied)
+        return HUB_ESTATE;
+    bool coded = choose_coding(http, status, content_type, length, body), known = length >= 0 && !coded;
+    if (!known && old && body)
         http->close = true;
     hub_status result = http_begin_answer(http, status, content_type,
-                                          length >= 0 ? (uint64_t)length
-                                          : old       ? HTTP_LENGTH_TO_END
-                                                      : HTTP_LENGTH_CHUNKED);
+                                          known ? (uint64_t)length
+                                          : old ? HTTP_LENGTH_TO_END
+                                                : HTTP_LENGTH_CHUNKED);
     if (result != HUB_OK)
         return result;
     stream->started = true;
     stream->left = length >= 0 ? (uint64_t)length : UINT64_MAX;
-    stream->sending = !body         ? HTTP_SENDS_NOTHING
-                      : length >= 0 ? HTTP_SENDS_LENGTH
-                      : old         ? HTTP_SENDS_TO_END
-                                    : HTTP_SENDS_CHUNKS;
+    stream->sending = !body   ? HTTP_SENDS_NOTHING
+                      : known ? HTTP_SENDS_LENGTH
+                      : old   ? HTTP_SENDS_TO_END
+                              : HTTP_SENDS_CHUNKS;
     stream->taken_at = wheel_now();
     return HUB_OK;
 }
@@ -144,6 +162,24 @@ static hub_status queue_chunk(hub_http *http, hub_bytes piece)
     return status == HUB_OK ? queue_bytes(http, hub_text("\r\n")) : status;
 }
 
+static hub_status queue_piece(hub_http *http, hub_bytes piece)
+{
+    return http->stream.sending == HTTP_SENDS_CHUNKS ? queue_chunk(http, piece) : queue_bytes(http, piece);
+}
+
+static hub_status queue_compressed(hub_http *http, hub_bytes rest, bool last)
+{
+    hub_status status = HUB_OK;
+    bool more = true;
+    while (more && status == HUB_OK) {
+        hub_bytes out;
+        more = compressor_next(http->stream.compressor, &rest, last, &out);
+        if (out.length > 0)
+            status = queue_piece(http, out);
+    }
+    return status;
+}
+
 hub_status stream_put(hub_http *http, hub_bytes piece)
 {
     http_stream *stream = &http->stream;
@@ -158,20 +194,20 @@ hub_status stream_put(hub_http *http, hub_bytes piece)
     connection *c = http->connection;
     if (!c->out.first)
         stream->taken_at = wheel_now();
-    hub_status status =
-        stream->sending == HTTP_SENDS_CHUNKS ? queue_chunk(http, piece) : queue_bytes(http, piece);
+    hub_status status = stream->compressor ? queue_compressed(http, piece, false) : queue_piece(http, piece);
     if (status == HUB_OK && !wheel_is_armed(&c->timer))
         stream_arm(http);
     return status;
 }
 
-/* A handler that writes without end to a client that gets none of it must let others run. */
+/* A handler that writes without end, to a client that gets none of it or next to nothing, must let others
+ * run. */
 static hub_status breathe(hub_http *http, size_t length)
 {
-    http->stream.queued += length;
-    if (http->stream.queued < SLICE)
+    http->stream.at_once += length;
+    if (http->stream.at_once < SLICE)
         return HUB_OK;
-    http->stream.queued = 0;
+    http->stream.at_once = 0;
     hub_status status = greenlet_park("a turn", 0);
     return status == HUB_ETIMEDOUT || status == HUB_ESTATE ? HUB_OK : status;
 }
@@ -190,7 +226,7 @@ hub_status hub_http_write(hub_http *http, hub_bytes piece)
         status = stream_wait(http);
         if (status == HUB_OK)
             status = stream_put(http, hub_bytes_of(piece.data, part));
-        if (status == HUB_OK && http->stream.sending == HTTP_SENDS_NOTHING)
+        if (status == HUB_OK && (http->stream.sending == HTTP_SENDS_NOTHING || http->stream.compressor))
             status = breathe(http, part);
         piece = hub_bytes_of((const char *)piece.data + part, piece.length - part);
     } while (status == HUB_OK && piece.length > 0);
@@ -202,10 +238,12 @@ hub_status hub_http_write(hub_http *http, hub_bytes piece)
 void stream_end(hub_http *http, hub_status status)
 {
     const http_stream *stream = &http->stream;
-    bool short_of = stream->sending == HTTP_SENDS_LENGTH && stream->left > 0;
+    bool short_of = stream->left > 0 && stream->left != UINT64_MAX;
     if (is_gone(http) || stream->sending == HTTP_SENDS_NOTHING)
         return;
     if (status == HUB_OK && !short_of) {
+        if (stream->compressor)
+            queue_compressed(http, hub_bytes_of(NULL, 0), true);
         if (stream->sending == HTTP_SENDS_CHUNKS)
             connection_write(http->connection, hub_text("0\r\n\r\n"));
         return;

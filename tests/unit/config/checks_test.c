@@ -87,6 +87,15 @@ static void other_origins_are_refused_with_the_reason(void **state)
         assert_wrong(check_origins(rows[i][0]), rows[i][0], rows[i][1]);
 }
 
+static void answers_are_compressed_or_not(void **state)
+{
+    (void)state;
+    assert_null(check_compress("off"));
+    assert_null(check_compress("on"));
+    assert_wrong(check_compress("takeover"), "takeover", "neither off nor on");
+    assert_wrong(check_compress(""), "", "neither off nor on");
+}
+
 static void three_ways_to_compress_are_taken(void **state)
 {
     (void)state;
@@ -105,6 +114,7 @@ int main(void)
         cmocka_unit_test(the_path_of_a_unix_socket_must_fit_its_address),
         cmocka_unit_test(origins_as_browsers_send_them_are_taken),
         cmocka_unit_test(other_origins_are_refused_with_the_reason),
+        cmocka_unit_test(answers_are_compressed_or_not),
         cmocka_unit_test(three_ways_to_compress_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
