@@ -10,7 +10,7 @@
 #include <zlib.h>
 
 enum {
-    LEVEL = 1, /* level 6 takes three times as long for JSON that is a fifth smaller */
+    LEVEL = 1, /* level 6 takes four times as long for JSON that is a fifth smaller */
     GZIP = 16, /* added to the window's bits */
     WHOLE_BITS = 15,
     WHOLE_MEMORY_LEVEL = 6, /* what is cleared before each reply: 16 KB, with the default's level 64 KB */

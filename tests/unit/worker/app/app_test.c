@@ -201,6 +201,11 @@ static hub_status registers_routes(hub_app *self)
     assert_int_equal(hub_on_http(self, NULL, "/b", http_handler, NULL), HUB_EINVAL);
     assert_int_equal(hub_on_http(self, "GET", NULL, http_handler, NULL), HUB_EINVAL);
     assert_int_equal(hub_on_http(self, "GET", "/b", NULL, NULL), HUB_EINVAL);
+    assert_int_equal(hub_on_http_route(self, &(hub_http_route){.method = "GET",
+                                                               .pattern = "/b",
+                                                               .handler = http_handler,
+                                                               .compress = (hub_compress)3}),
+                     HUB_EINVAL);
     return HUB_OK;
 }
 
