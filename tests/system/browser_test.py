@@ -276,3 +276,22 @@ def test_a_picture_of_the_conversation(browser, chat, tabs, tmp_path):
     assert two.use().save_screenshot(target)
     assert os.path.getsize(target) > 20_000
     third.close()
+
+
+def test_the_clock_of_the_streams_ticks_and_goes_on_after_a_restart(browser, tmp_path):
+    server = Server("stream.so", folder=tmp_path, workers=1).start()
+    try:
+        browser.switch_to.new_window("tab")
+        browser.get(f"http://127.0.0.1:{server.port}/")
+
+        def count():
+            return int(browser.find_element(By.ID, "clock").get_attribute("data-count") or 0)
+
+        wait_for(lambda: count() >= 2, "the clock ticks", pause=0.05)
+        seen = count()
+        os.kill(server.pids()[0], signal.SIGKILL)
+        wait_for(lambda: count() > seen + 1, "the clock goes on", patience=30, pause=0.05)
+        browser.close()
+        browser.switch_to.window(browser.window_handles[0])
+    finally:
+        server.finish()

@@ -77,6 +77,28 @@ def test_a_c_file_finds_its_pages_beside_itself(start, tmp_path):
     assert b"hubbub" in get(server, "/").body
 
 
+def test_streams_go_both_ways(start):
+    server = start("stream.so", workers=1)
+    with Http(server) as connection:
+        connection.request("POST", "/upload", [("Transfer-Encoding", "chunked")])
+        connection.send(b"1\r\na\r\n6\r\nfoobar\r\n0\r\n\r\n")
+        assert connection.response().body == b"7 bytes, FNV-1a %016x\n" % fnv1a(b"afoobar")
+        assert connection.get("/").header("Content-Type").startswith("text/html")
+        numbers = connection.get("/download/1").body
+        assert len(numbers) == 1_000_000 and numbers.startswith(b"0" * 8 + b" ") and numbers.count(b"\n") == 20_000
+        connection.request("GET", "/clock", [("Last-Event-ID", "41")])
+        while b"id: 43\n" not in connection.buffer:
+            assert connection.fill()
+        assert b"retry: 1000\ndata: " in connection.buffer
+
+
+def fnv1a(data):
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001B3 % (1 << 64)
+    return value
+
+
 @pytest.mark.plain
 def test_an_installed_server_compiles_against_the_header_that_came_with_it(tmp_path):
     if not (BUILD / "cmake_install.cmake").exists() or not shutil.which("cmake"):

@@ -225,11 +225,6 @@ static route **list_for(router *routes, const char *pattern)
     return &at->here;
 }
 
-static bool same_side(route_kind a, route_kind b)
-{
-    return (a == ROUTE_WS) == (b == ROUTE_WS);
-}
-
 hub_status router_add(router *routes, const char *method, const char *pattern, route_kind kind, void *value)
 {
     hub_status status = HUB_ENOMEM;
@@ -255,7 +250,7 @@ hub_status router_add(router *routes, const char *method, const char *pattern, r
     if (!list)
         goto out;
     for (; *list; list = &(*list)->next) {
-        if (same_side((*list)->kind, kind) && strcmp((*list)->method, method) == 0) {
+        if ((*list)->kind == kind && strcmp((*list)->method, method) == 0) {
             status = HUB_EEXIST;
             goto out;
         }
@@ -332,7 +327,7 @@ static bool visit_find(path_walk *walk, const route *list)
 {
     int best = 0;
     for (; list; list = list->next) {
-        if (!same_side(list->kind, walk->kind))
+        if (list->kind != walk->kind)
             continue;
         walk->any = true;
         int rank = method_rank(walk->method, list->method);
@@ -387,7 +382,7 @@ static void allow(path_walk *walk, const char *method)
 static bool visit_allow(path_walk *walk, const route *list)
 {
     for (; list; list = list->next) {
-        if (!same_side(list->kind, walk->kind) || strcmp(list->method, "*") == 0)
+        if (list->kind != walk->kind || strcmp(list->method, "*") == 0)
             continue;
         allow(walk, list->method);
         if (strcmp(list->method, "GET") == 0)

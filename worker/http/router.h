@@ -20,7 +20,7 @@ typedef struct router router;
 typedef struct route route;
 
 /* What a route leads to. WebSocket routes live beside the others: one path may have both. */
-typedef enum route_kind { ROUTE_HTTP, ROUTE_STATIC, ROUTE_WS } route_kind;
+typedef enum route_kind { ROUTE_HTTP, ROUTE_WS } route_kind;
 
 typedef enum router_result {
     ROUTER_FOUND,
@@ -51,8 +51,8 @@ void router_free(router *routes);
 hub_status router_add(router *routes, const char *method, const char *pattern, route_kind kind, void *value);
 
 /*
- * Finds the route for a request's method and raw path (without the query). `kind` ROUTE_WS looks among the
- * WebSocket routes, any other among the rest. On ROUTER_FOUND fills in *match, which points into `path`.
+ * Finds the route of the kind for a request's method and raw path (without the query). On ROUTER_FOUND fills
+ * in *match, which points into `path`.
  */
 router_result router_find(const router *routes, route_kind kind, hub_bytes method, hub_bytes path,
                           router_match *match);
