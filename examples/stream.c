@@ -26,7 +26,6 @@ static hub_status upload(hub_http *http, void *arg)
     while ((status = hub_http_read(http, &piece, HUB_FOREVER)) == HUB_OK && piece.length > 0) {
         hash = hash_more(hash, piece);
         bytes += piece.length;
-        hub_yield(); /* a fast client's upload leaves the others their turn */
     }
     if (status != HUB_OK)
         return status;

@@ -206,6 +206,16 @@ static hub_status registers_routes(hub_app *self)
                                                                .handler = http_handler,
                                                                .compress = (hub_compress)3}),
                      HUB_EINVAL);
+    hub_http_route streaming = {.method = "PUT",
+                                .pattern = "/s",
+                                .handler = http_handler,
+                                .arg = &settings,
+                                .stream_body = true,
+                                .max_body = 77};
+    assert_int_equal(hub_on_http_route(self, &streaming), HUB_OK);
+    assert_int_equal(hub_on_http_route(self, &streaming), HUB_EEXIST);
+    assert_int_equal(hub_on_http_route(self, &(hub_http_route){.method = "PUT", .pattern = "/t"}),
+                     HUB_EINVAL);
     return HUB_OK;
 }
 
@@ -220,6 +230,14 @@ static void routes_are_checked_and_found(void **state)
     assert_ptr_equal(to->handler, http_handler);
     assert_ptr_equal(to->arg, &settings);
     assert_string_equal(to->name, "GET /a/:id");
+    assert_false(to->stream_body);
+    assert_true(to->max_body == 0);
+    assert_int_equal(router_find(app_router(app), ROUTE_HTTP, hub_text("PUT"), hub_text("/s"), &match),
+                     ROUTER_FOUND);
+    to = match.value;
+    assert_ptr_equal(to->arg, &settings);
+    assert_true(to->stream_body);
+    assert_true(to->max_body == 77);
     assert_int_equal(app_session_size(app), 24);
     assert_string_equal(app_name(app), "probe");
 }

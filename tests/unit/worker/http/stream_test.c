@@ -399,6 +399,36 @@ static void chunks_above_the_routes_limit_are_refused(void **state)
            "HTTP/1.1 413 ", HUB_ETOOBIG);
 }
 
+static hub_status tell_length(hub_http *http, void *arg)
+{
+    (void)arg;
+    return hub_http_replyf(http, 200, NULL, "%zu bytes", hub_http_body(http).length);
+}
+
+static void a_route_may_take_more_or_less_than_the_server_does(void **state)
+{
+    (void)state;
+    serving.http.limits.body = 4;
+    serve_http("POST", "/more", tell_length, NULL)->max_body = 6;
+    serve_http("POST", "/less", tell_length, NULL)->max_body = 2;
+    serve_http("POST", "/same", tell_length, NULL);
+    static const struct {
+        const char *path, *length, *answer;
+    } cases[] = {{"/more", "6", "6 bytes"}, {"/more", "7", "HTTP/1.1 413 "},
+                 {"/less", "2", "2 bytes"}, {"/less", "3", "HTTP/1.1 413 "},
+                 {"/same", "4", "4 bytes"}, {"/same", "5", "HTTP/1.1 413 "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static client c;
+        char request[128];
+        visit(&c);
+        snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n1234567",
+                 cases[i].path, cases[i].length);
+        client_say(&c, request);
+        expect(&c, cases[i].answer);
+        client_close(&c);
+    }
+}
+
 static void a_malformed_chunk_is_refused(void **state)
 {
     (void)state;
@@ -963,6 +993,7 @@ int main(void)
         TEST(a_client_that_sends_faster_than_it_is_read_is_paused),
         TEST(a_length_above_the_routes_limit_is_refused_before_the_handler),
         TEST(chunks_above_the_routes_limit_are_refused),
+        TEST(a_route_may_take_more_or_less_than_the_server_does),
         TEST(a_malformed_chunk_is_refused),
         TEST(a_malformed_chunk_behind_an_answer_ends_the_connection),
         TEST(a_body_that_stops_coming_is_answered_408),
