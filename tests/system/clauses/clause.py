@@ -40,16 +40,19 @@ def rows(clauses):
 
 
 def deliver(stream, data, cut):
-    """Sends the same bytes at once, in pieces of random lengths (the same ones each time), or one by one."""
-    if cut == "whole":
-        stream.send(data)
-        return
+    """
+    Sends the same bytes at once, in pieces of random lengths (the same ones each time), or one by one. A server that
+    has refused them need not wait for the last one: what it said is there to be read all the same.
+    """
     lengths = random.Random(len(data))
     at = 0
-    while at < len(data):
-        size = 1 if cut == "bytes" else lengths.randint(1, max(2, len(data) // 4))
-        stream.send(data[at:at + size])
-        at += size
+    try:
+        while at < len(data):
+            size = {"whole": len(data), "bytes": 1}.get(cut) or lengths.randint(1, max(2, len(data) // 4))
+            stream.send(data[at:at + size])
+            at += size
+    except (BrokenPipeError, ConnectionResetError):
+        pass
 
 
 # ---- HTTP

@@ -344,6 +344,7 @@ def test_clause(server, case, cut):
 
 # ---- what takes more than bytes and answers
 
+@pytest.mark.limit(180)
 def test_6455_5_5_2_pings_are_answered_while_the_client_does_not_read(start, apps):
     """The server stops reading when its pongs are not taken; when they are, every ping has been answered."""
     server = start(apps("probe"), workers=1)
