@@ -77,7 +77,9 @@ size_t http_head_end(const char *data, size_t length, size_t *scanned)
     return 0;
 }
 
-http_error http_head_check(const char *data, size_t length, const http_limits *limits)
+/* What is refused as soon as it is seen goes first in a whole head as well: a refusal must not depend on how
+ * the bytes arrive. */
+static http_error check_beginning(const char *data, size_t length, const http_limits *limits)
 {
     size_t start = empty_lines(data, length);
     if (start < length && data[start] != '\r' && !field_is_tchar((unsigned char)data[start]))
@@ -85,7 +87,15 @@ http_error http_head_check(const char *data, size_t length, const http_limits *l
     size_t line = length - start;
     if (line > limits->request_line + 1 && !memchr(data + start, '\n', limits->request_line + 2))
         return HTTP_ERROR_LINE_TOO_LONG;
-    return length >= limits->head ? HTTP_ERROR_HEAD_TOO_LARGE : HTTP_ERROR_NONE;
+    return HTTP_ERROR_NONE;
+}
+
+http_error http_head_check(const char *data, size_t length, const http_limits *limits)
+{
+    http_error error = check_beginning(data, length, limits);
+    if (error == HTTP_ERROR_NONE && length >= limits->head)
+        error = HTTP_ERROR_HEAD_TOO_LARGE;
+    return error;
 }
 
 /* ---- lines ---- */
@@ -540,13 +550,13 @@ http_error http_parse_head(hub_bytes bytes, const http_limits *limits, http_fiel
     size_t skipped = empty_lines(bytes.data, bytes.length);
     hub_bytes rest = hub_bytes_of((const char *)bytes.data + skipped, bytes.length - skipped), line;
 
-    if (!next_line(&rest, &line))
-        return HTTP_ERROR_LINE_END;
-    if (line.length > limits->request_line)
-        return HTTP_ERROR_LINE_TOO_LONG;
-    if (bytes.length > limits->head)
-        return HTTP_ERROR_HEAD_TOO_LARGE;
-    http_error error = read_request_line(line, head);
+    http_error error = check_beginning(bytes.data, bytes.length, limits);
+    if (error == HTTP_ERROR_NONE && bytes.length > limits->head)
+        error = HTTP_ERROR_HEAD_TOO_LARGE;
+    if (error == HTTP_ERROR_NONE && !next_line(&rest, &line))
+        error = HTTP_ERROR_LINE_END;
+    if (error == HTTP_ERROR_NONE)
+        error = read_request_line(line, head);
     return error == HTTP_ERROR_NONE ? read_fields(rest, head, fields, limits) : error;
 }
 

@@ -653,20 +653,26 @@ void http_close(void)
     contents_trim();
 }
 
-void http_accepted(int fd, void *arg)
+connection *http_start(int fd, const transport *below)
 {
-    (void)arg;
     http_state *h = calloc(1, sizeof *h);
     connection *c;
     if (!h) {
         close(fd);
-        return;
+        return NULL;
     }
-    if (connection_new(&c, fd, &transport_plain, &http_protocol, &server->output, h) != HUB_OK) {
+    if (connection_new(&c, fd, below, &http_protocol, &server->output, h) != HUB_OK) {
         free(h);
-        return;
+        return NULL;
     }
     connection_time(c, server->keep_alive);
+    return c;
+}
+
+void http_accepted(int fd, void *arg)
+{
+    (void)arg;
+    http_start(fd, &transport_plain);
 }
 
 connection *http_upgraded(hub_http *http, hub_bytes head, const protocol *next,

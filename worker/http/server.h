@@ -27,8 +27,10 @@ typedef struct http_server {
 void http_open(const http_server *server);
 void http_close(void);
 
-/* Starts HTTP on an accepted socket, which it owns from then on; the acceptor's callback. */
-void http_accepted(int fd, void *arg);
+/* Starts HTTP on an accepted, non-blocking socket, which it owns from then on. NULL without memory; the socket
+ * is then closed. */
+connection *http_start(int fd, const transport *below);
+void http_accepted(int fd, void *arg); /* the same on a plain socket: the acceptor's callback */
 
 /*
  * Takes the connection of a request away from HTTP: queues the given head of a 101 answer (whole, with its

@@ -121,6 +121,25 @@ static void waiting_ends_when_a_limit_is_passed_or_the_start_is_wrong(void **sta
     assert_int_equal(http_head_check(text, 1000, &limits), HTTP_ERROR_HEAD_TOO_LARGE);
 }
 
+/* What is refused while a head is not whole yet is refused for the same reason when it comes at once. */
+static void a_refusal_does_not_depend_on_how_the_head_came(void **state)
+{
+    (void)state;
+    char text[400];
+    const char *const wrong_from_the_start[] = {"/G ET / H\re\n\r\n\r\n", " GET / HTTP/1.1\n\n",
+                                                "\x16\x03\n\n"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *whole = wrong_from_the_start[i];
+        assert_int_equal(http_head_check(whole, 1, &limits), HTTP_ERROR_REQUEST_LINE);
+        assert_int_equal(http_parse_head(hub_text(whole), &limits, fields, &head), HTTP_ERROR_REQUEST_LINE);
+    }
+    memset(text, 'x', sizeof text);
+    memcpy(text + 300, "\n\n", 2); /* a bare LF, too late */
+    assert_int_equal(http_head_check(text, 250, &limits), HTTP_ERROR_LINE_TOO_LONG);
+    assert_int_equal(http_parse_head(hub_bytes_of(text, 302), &limits, fields, &head),
+                     HTTP_ERROR_LINE_TOO_LONG);
+}
+
 /* ---- request line ---- */
 
 static void a_request_is_taken_apart(void **state)
@@ -568,6 +587,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_head_is_found_however_it_arrives),
         cmocka_unit_test(an_endless_head_is_scanned_once),
         cmocka_unit_test(waiting_ends_when_a_limit_is_passed_or_the_start_is_wrong),
+        cmocka_unit_test(a_refusal_does_not_depend_on_how_the_head_came),
         cmocka_unit_test(a_request_is_taken_apart),
         cmocka_unit_test(a_query_may_be_absent_or_empty),
         cmocka_unit_test(the_absolute_form_gives_path_and_host),
