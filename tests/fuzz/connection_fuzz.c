@@ -375,8 +375,8 @@ static bool quiet(void)
     const connection *c = run.client;
     if (greenlet_any_ready())
         return false;
-    return gone() || (run.at == run.length && !c->out.first && !c->kicked && !c->dirty && !c->paused_output &&
-                      run.turns > 2);
+    return gone() || (run.at == run.length && !c->out.first && !c->kicked && !c->dirty && !c->backlog &&
+                      !c->paused_output && run.turns > 2);
 }
 
 static void fire_timer(void)
@@ -416,10 +416,18 @@ static void be_wild(void)
     }
 }
 
+/* No time passes but by fire_timer, however long the machine keeps this process waiting. */
+static void hold_time(void)
+{
+    if (!gone() && wheel_is_armed(&run.client->timer))
+        wheel_arm(&run.client->timer, 1e6);
+}
+
 static bool run_step(void *arg)
 {
     (void)arg;
     run.turns++;
+    hold_time();
     if (run.until_gone ? gone() && greenlet_count().alive == 0 : quiet())
         loop_stop();
     else if (run.turns > run.turns_max)

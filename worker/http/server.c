@@ -20,6 +20,9 @@ enum {
         64 * 1024, /* that may still come of a body that its handler left, before the connection ends */
 };
 
+/* Requests of one client that are answered in one turn. */
+enum { REQUESTS_A_TURN = 16 };
+
 /* What HTTP keeps of a connection besides the request in progress. */
 typedef struct http_state {
     hub_http *exchange; /* a request whose body comes, or whose handler runs */
@@ -434,23 +437,10 @@ static void await_head(connection *c, const unsigned char *data, size_t length)
 /* Bytes behind an upgrade. What the next protocol is handed lies in the read buffer, always. */
 static void hand_on(connection *c, unsigned char *data, size_t length, bool in_read_buffer)
 {
-    if (in_read_buffer) {
+    if (in_read_buffer)
         c->protocol->on_bytes(c, data, length);
-        return;
-    }
-    while (length && !c->closed) {
-        size_t room, part;
-        unsigned char *to = input_room(&room);
-        if (!to) {
-            connection_close(c);
-            return;
-        }
-        part = length < room ? length : room;
-        memcpy(to, data, part);
-        c->protocol->on_bytes(c, to, part);
-        data += part;
-        length -= part;
-    }
+    else
+        connection_defer(c, data, length);
 }
 
 /*
@@ -460,6 +450,7 @@ static void hand_on(connection *c, unsigned char *data, size_t length, bool in_r
 static void read_requests(connection *c, unsigned char *data, size_t length, buffer *owned)
 {
     size_t used = 0, head_at = 0, head_length = 0;
+    unsigned answered = 0;
     outcome last = ANSWERED;
     while (!c->closed && !c->finishing && last == ANSWERED) {
         http_state *h = c->state;
@@ -472,6 +463,10 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
             if (c->paused_output) { /* it does not take its answers: on_kick goes on when it has */
                 keep(c, data + used, length - used);
                 await_taking(c);
+                break;
+            }
+            if (answered++ == REQUESTS_A_TURN) {
+                connection_defer(c, data + used, length - used);
                 break;
             }
             head_length = http_head_end((char *)data + used, length - used, &h->scanned);

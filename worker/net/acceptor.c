@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-enum { BATCH = 16 };
+enum { BATCH = 4 }; /* a turn: a flood of new connections must not keep the others waiting */
 static const double first_look = 0.005, later_look = 0.025, after_failure = 0.1;
 enum { FIRST_LOOKS = 20 };
 static const uint64_t members_fresh_ns = 5 * CLOCK_NS_PER_MS;

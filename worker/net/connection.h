@@ -48,6 +48,7 @@ typedef struct connection_limits {
 } connection_limits;
 
 typedef struct connection_waiter connection_waiter;
+typedef struct connection_backlog connection_backlog;
 
 struct connection {
     ev_io io;
@@ -60,6 +61,7 @@ struct connection {
     connection *next_dirty;     /* in the list of those with output to flush */
     connection *next_kicked;    /* in the list of those to kick, later of those to bury */
     connection_waiter *waiters; /* greenlets parked until the queue is short again */
+    connection_backlog *backlog; /* bytes that were handed back; NULL: none */
     uint32_t index;             /* in the table of all connections */
     uint32_t last_seen;         /* wheel tick of the last bytes that arrived */
     uint32_t over_since;        /* wheel tick when the queue went over soft; 0: it is not */
@@ -109,6 +111,15 @@ hub_status connection_wait_writable(connection *c, double timeout);
 
 /* Stops, or goes on, reading on behalf of the protocol. */
 void connection_pause(connection *c, bool paused);
+
+/*
+ * Hands back the last of the bytes that on_bytes got, copied: they are handed to it again, some at a time, in
+ * turns to come, after the other connections had theirs; until then the socket is not read. For a protocol
+ * that has done enough for one connection in one turn: who sends thousands of tiny messages at once must not
+ * keep the others waiting. Bytes that are older than what was handed back before may be handed back, too, and
+ * go in front of it.
+ */
+void connection_defer(connection *c, const void *data, size_t length);
 
 /* Calls on_kick in hub context before this turn ends. */
 void connection_kick(connection *c);

@@ -56,6 +56,7 @@ struct hub_ws {
     bool slow : 1;             /* the timer looks at how long its queue has been over the soft limit */
     unsigned deflate_bits : 4; /* of the window that messages to it may be deflated with; 0: they may not */
     char *close_reason;
+    unsigned char *pong;               /* kept while the queue is too long: length and body; NULL: none */
     hub_ws *next_waiting;              /* for a greenlet for the close handler */
     _Alignas(16) unsigned char data[]; /* the application's */
 };
@@ -78,6 +79,13 @@ void client_free(hub_ws *ws);
 /* ---- send.c ---- */
 
 void send_control_frame(hub_ws *ws, frame_opcode opcode, hub_bytes body);
+
+/*
+ * Answers a ping. While the client does not take its answers only the latest ping is kept, and answered when
+ * it does, or before a close frame (RFC 6455, 5.5.3).
+ */
+void send_pong(hub_ws *ws, hub_bytes body);
+void send_kept_pong(hub_ws *ws);
 
 /* The first close frame, of either side, decides what the close handler is told. */
 void send_remember_close(hub_ws *ws, uint16_t code, hub_bytes reason);

@@ -14,6 +14,43 @@ void send_control_frame(hub_ws *ws, frame_opcode opcode, hub_bytes body)
     connection_write(ws->connection, hub_bytes_of(frame, header + body.length));
 }
 
+/* How long the queue may stay over its soft limit must not wait for the time of a ping. Under policy skip
+ * there is nothing to do then. */
+static void time_queue(hub_ws *ws)
+{
+    connection *c = ws->connection;
+    if (!c->over_since || ws->slow || ws->close_sent || ws->draining ||
+        ws->route->limits.policy == HUB_POLICY_SKIP)
+        return;
+    ws->slow = true;
+    connection_time(c, ws->route->limits.time);
+}
+
+/* The latest ping of a client that did not take its answers. */
+void send_kept_pong(hub_ws *ws)
+{
+    unsigned char *kept = ws->pong;
+    if (!kept)
+        return;
+    ws->pong = NULL;
+    send_control_frame(ws, FRAME_PONG, hub_bytes_of(kept + 1, *kept));
+    free(kept);
+}
+
+void send_pong(hub_ws *ws, hub_bytes body)
+{
+    if (!ws->connection->paused_output) {
+        send_control_frame(ws, FRAME_PONG, body);
+        time_queue(ws);
+        return;
+    }
+    if (!ws->pong && !(ws->pong = malloc(1 + FRAME_CONTROL_MAX)))
+        return; /* the next ping tries again */
+    *ws->pong = (unsigned char)body.length;
+    if (body.length)
+        memcpy(ws->pong + 1, body.data, body.length);
+}
+
 /* The first close frame decides what the close handler is told. */
 void send_remember_close(hub_ws *ws, uint16_t code, hub_bytes reason)
 {
@@ -40,6 +77,7 @@ void send_close(hub_ws *ws, uint16_t code, hub_bytes reason)
             memcpy(body + 2, reason.data, reason.length);
         length = 2 + reason.length;
     }
+    send_kept_pong(ws);
     ws->close_sent = true;
     send_remember_close(ws, code, reason);
     send_control_frame(ws, FRAME_CLOSE, hub_bytes_of(body, length));
@@ -52,18 +90,6 @@ void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason)
     send_close(ws, code, reason);
     connection_finish(ws->connection);
     handler_end_receiving(ws);
-}
-
-/* How long the queue may stay over its soft limit must not wait for the time of a ping. Under policy skip
- * there is nothing to do then. */
-static void time_queue(hub_ws *ws)
-{
-    connection *c = ws->connection;
-    if (!c->over_since || ws->slow || ws->close_sent || ws->draining ||
-        ws->route->limits.policy == HUB_POLICY_SKIP)
-        return;
-    ws->slow = true;
-    connection_time(c, ws->route->limits.time);
 }
 
 /* Queues a message, deflated when that was agreed and makes it smaller. Errors: those of connection_send. */

@@ -31,6 +31,7 @@ void client_free(hub_ws *ws)
     deflate_context_free(ws->parser.deflate);
     free(ws->path);
     free(ws->close_reason);
+    free(ws->pong);
     free(ws);
 }
 
@@ -67,7 +68,7 @@ static bool on_event(hub_ws *ws, const message_event *event)
         break;
     case MESSAGE_PING:
         if (!ws->close_sent)
-            send_control_frame(ws, FRAME_PONG, event->bytes);
+            send_pong(ws, event->bytes);
         break;
     case MESSAGE_PONG:
         break; /* that it was heard from is noted with every read */
@@ -81,9 +82,13 @@ static bool on_event(hub_ws *ws, const message_event *event)
     return !ws->connection->closed && !ws->connection->finishing;
 }
 
+/* Messages and control frames of one client in one turn. */
+enum { EVENTS_A_TURN = 64 };
+
 static void on_bytes(connection *c, unsigned char *data, size_t length)
 {
     hub_ws *ws = c->state;
+    unsigned events = 0;
     ws->pinged = false;
     size_t size;
     if (ws->parser.assembly && data == message_room(&ws->parser, &size)) {
@@ -95,6 +100,10 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
         message_event event = message_next(&ws->parser, data + used, length - used, &consumed);
         if (!on_event(ws, &event))
             break;
+        if (++events == EVENTS_A_TURN) {
+            connection_defer(c, data + used + consumed, length - used - consumed);
+            break;
+        }
     }
 }
 
@@ -107,6 +116,14 @@ static void *room_to_read(connection *c, size_t *size)
 static void on_end(connection *c)
 {
     connection_close(c); /* without a close frame: 1006 */
+}
+
+/* Its queue is short again. */
+static void on_kick(connection *c)
+{
+    hub_ws *ws = c->state;
+    if (!c->paused_output)
+        send_kept_pong(ws);
 }
 
 static void on_overflow(connection *c)
@@ -206,6 +223,7 @@ static const protocol ws_protocol = {
     .on_end = on_end,
     .on_timer = on_timer,
     .on_overflow = on_overflow,
+    .on_kick = on_kick,
     .on_drain = on_drain,
     .on_gone = on_gone,
 };

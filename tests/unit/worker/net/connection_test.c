@@ -10,6 +10,7 @@ typedef struct probe {
     char heard[256];
     unsigned ends, timers, overflows, kicks, drains, gone;
     bool close_when_heard, close_when_kicked, close_when_drained;
+    size_t a_turn;                /* bytes that it takes in one turn; 0: all */
     struct probe *tell_when_gone; /* gets "gone" then */
 } probe;
 
@@ -22,7 +23,9 @@ static probe *of(connection *c)
 
 static void probe_on_bytes(connection *c, unsigned char *data, size_t length)
 {
-    strncat(of(c)->heard, (const char *)data, length);
+    size_t take = of(c)->a_turn && of(c)->a_turn < length ? of(c)->a_turn : length;
+    strncat(of(c)->heard, (const char *)data, take);
+    connection_defer(c, data + take, length - take);
     if (of(c)->close_when_heard)
         connection_close(c);
 }
@@ -116,6 +119,69 @@ static void probe_close(probe *p)
 static bool is_gone(void *arg)
 {
     return ((probe *)arg)->gone > 0;
+}
+
+/* ---- reading ---- */
+
+static void bytes_handed_back_come_again_in_order_some_each_turn(void **state)
+{
+    (void)state;
+    static probe p, other;
+    probe_open(&p);
+    probe_open(&other);
+    p.a_turn = 2;
+    client_say(&p.peer, "abcdefghijklmnopqrstuvwxyz");
+    world_turn(1);
+    assert_true(strlen(p.heard) < 26);
+    client_say(&p.peer, "0123"); /* not read before the rest was used */
+    client_say(&other.peer, "x");
+    world_turn(1);
+    assert_string_equal(other.heard, "x");
+    assert_true(strlen(p.heard) < 26);
+    world_turn(20);
+    assert_string_equal(p.heard, "abcdefghijklmnopqrstuvwxyz0123");
+    probe_close(&p);
+    probe_close(&other);
+}
+
+static void bytes_handed_back_wait_while_the_connection_is_paused(void **state)
+{
+    (void)state;
+    static probe p;
+    probe_open(&p);
+    p.a_turn = 2;
+    client_say(&p.peer, "abcdefgh");
+    world_turn(1);
+    connection_pause(p.c, true);
+    size_t heard = strlen(p.heard);
+    world_turn(5);
+    assert_int_equal(strlen(p.heard), heard);
+    connection_defer(p.c, "older", 5); /* more than has been used: goes in front */
+    connection_pause(p.c, false);
+    world_turn(8);
+    assert_memory_equal(p.heard + heard, "older", 5);
+    assert_string_equal(p.heard + heard + 5, &"abcdefgh"[heard]);
+    probe_close(&p);
+}
+
+static void bytes_handed_back_go_with_their_connection(void **state)
+{
+    (void)state;
+    static probe p, finished;
+    probe_open(&p);
+    probe_open(&finished);
+    p.a_turn = finished.a_turn = 1;
+    client_say(&p.peer, "abcdefgh");
+    client_say(&finished.peer, "abcdefgh");
+    world_turn(1);
+    size_t heard = strlen(finished.heard);
+    connection_close(p.c);
+    connection_finish(finished.c);
+    world_turn(3);
+    assert_int_equal(strlen(finished.heard), heard);
+    assert_null(finished.c->backlog);
+    probe_close(&p);
+    probe_close(&finished);
 }
 
 /* ---- writing ---- */
@@ -770,6 +836,9 @@ static void bytes_and_connections_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(bytes_handed_back_come_again_in_order_some_each_turn),
+        TEST(bytes_handed_back_wait_while_the_connection_is_paused),
+        TEST(bytes_handed_back_go_with_their_connection),
         TEST(fifty_messages_of_one_turn_leave_in_one_write),
         TEST(direct_messages_of_one_turn_leave_as_one_run_of_bytes),
         TEST(what_shared_and_direct_messages_say_keeps_its_order),

@@ -872,6 +872,79 @@ static void a_ping_is_answered_with_its_own_bytes(void **state)
     client_close(&c);
 }
 
+static void who_sends_much_at_once_does_not_keep_the_others_waiting(void **state)
+{
+    (void)state;
+    serve_ws("/echo", (ws_route){.handler = echo});
+    static client busy, other;
+    ws_connect(&busy, "/echo");
+    ws_connect(&other, "/echo");
+    unsigned char frames[1000 * 10];
+    for (size_t i = 0; i < 1000; i++)
+        ws_frame(frames + i * 10, 0x81, "tiny", 4);
+    client_send(&busy, frames, sizeof frames);
+    ws_say(&other, "hello");
+    world_turn(2);
+    ws_expect_text(&other, "hello");
+    client_read(&busy);
+    assert_true(busy.length < 1000 * 6);
+    assert_true(client_wait(&busy, 1000 * 6));
+    for (int i = 0; i < 1000; i++)
+        ws_expect_text(&busy, "tiny");
+    client_close(&busy);
+    client_close(&other);
+}
+
+static void a_client_that_does_not_read_is_owed_one_pong(void **state)
+{
+    (void)state;
+    serving.fake = true;
+    ws_route *to = serve_ws("/echo", (ws_route){.handler = echo});
+    to->limits = (connection_limits){.soft = 300, .hard = 100000, .time = 60};
+    static client c;
+    ws_connect(&c, "/echo");
+    fake.room = 0;
+    for (int i = 0; i < 50; i++) {
+        char text[101];
+        ws_send(&c, 0x89, text, (size_t)snprintf(text, sizeof text, "%-98d", i));
+    }
+    world_turn(5);
+    assert_true(serving.last->out.bytes < 600);
+    fake.room = SIZE_MAX;
+    ws_seen last = {0};
+    for (int i = 0; i < 5; i++) { /* four until the queue was too long, and the last */
+        assert_true(world_until(ws_has_frame, &c));
+        assert_true(ws_peek(&c, &last));
+        assert_int_equal(last.first, 0x8a);
+        if (i < 4)
+            assert_int_equal(atoi((char *)last.data), i);
+        else
+            assert_int_equal(atoi((char *)last.data), 49);
+        client_drop(&c, last.whole);
+    }
+    ws_say(&c, "still there");
+    ws_expect_text(&c, "still there");
+    client_close(&c);
+}
+
+static void a_client_that_takes_no_pongs_is_closed_in_time(void **state)
+{
+    (void)state;
+    serving.fake = true;
+    ws_route *to = serve_ws("/echo", (ws_route){.handler = echo});
+    to->limits = (connection_limits){.soft = 300, .hard = 100000, .time = 0.2};
+    serving.ws.close_timeout = 0.1;
+    static client c;
+    ws_connect(&c, "/echo");
+    fake.room = 0;
+    char text[100] = "a ping";
+    for (int i = 0; i < 50; i++)
+        ws_send(&c, 0x89, text, sizeof text);
+    assert_true(world_until(no_connections, NULL));
+    assert_int_equal(atomic_load(&world_row()->closed_slow), 1);
+    client_close(&c);
+}
+
 static void draining_says_1001_to_everybody(void **state)
 {
     (void)state;
@@ -1012,6 +1085,9 @@ int main(void)
         TEST(under_policy_block_a_sender_whose_client_reads_nothing_is_let_go_in_time),
         TEST(a_silent_client_is_pinged_and_then_left),
         TEST(a_ping_is_answered_with_its_own_bytes),
+        TEST(who_sends_much_at_once_does_not_keep_the_others_waiting),
+        TEST(a_client_that_does_not_read_is_owed_one_pong),
+        TEST(a_client_that_takes_no_pongs_is_closed_in_time),
         TEST(draining_says_1001_to_everybody),
         TEST(a_client_that_does_not_answer_our_close_is_left),
         TEST(a_broken_frame_closes_with_1002_and_reads_nothing_more),
