@@ -2,6 +2,8 @@
 """The project's bars: what each demands, and whether this run meets it."""
 from dataclasses import dataclass
 
+from harness.scenarios import FLOODS
+
 TOLERANCE = 0.02  # of "exactly one call a message": heartbeats and timers are calls too
 
 
@@ -43,6 +45,12 @@ def check(results, chosen):
         shares(results, "The same after one worker was killed", "shares_after_kill"),
         value(results, "One worker stopped: slowest of 100 new connections ≤ 100 ms", "spread", "hubbub",
               "stopped_open_max_us", 100000, "µs"),
+        *[
+            value(results, f"Beside a flood of {kind}: p99 of the others ≤ 2 ×", "floods", "hubbub", "ratio_" + kind,
+                  2.0, "×")
+            for kind in FLOODS
+        ],
+        value(results, "Beside any flood: memory grows by ≤ 32 MB", "floods", "hubbub", "grown_kb", 32768, "KB"),
     ]
     return [verdict for verdict in verdicts if verdict.scenario in chosen]
 

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import urllib.request
 
-from harness.scenarios import server_of
+from harness.scenarios import FLOODS, server_of
 from harness.servers import FILE_BYTES, TITLES, Failure, cpu_seconds, say
 
 READS = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg", "preadv2"}
@@ -54,8 +54,11 @@ class Results:
 def rounds(machine, scenario, available, options, results):
     """Every contestant once, then every contestant again: what drifts meets all of them."""
     say(f"== {scenario.name}: {scenario.title}")
-    kinds = {"load": measure_load, "calls": measure_calls, "program": measure_program, "http": measure_http}
-    count = options.rounds if scenario.kind in ("load", "http") else 1
+    kinds = {
+        "load": measure_load, "calls": measure_calls, "floods": measure_floods, "program": measure_program,
+        "http": measure_http,
+    }
+    count = options.rounds if scenario.kind in ("load", "floods", "http") else 1
     if not options.quick:
         count *= scenario.repeats
     for number in range(1, count + 1):
@@ -225,6 +228,54 @@ def count_calls(summary, figures):
         "writes": sum(share for name, share in shares.items() if name in WRITES),
         "waits": sum(share for name, share in shares.items() if name in WAITS),
     }
+
+
+# ---- beside attackers -----------------------------------------------------------------------------------------------
+
+
+def run_load(machine, scenario, contestant, server, options):
+    """The load generator goes before the attackers, who share its processor: what is measured is the server."""
+    words = words_of(scenario, contestant, server, options)
+    load = machine.load(server, words, first=True, stdin=subprocess.DEVNULL)
+    output, errors = load.communicate(timeout=300)
+    return read_figures(contestant, load, output, errors)
+
+
+def memory_of(server):
+    """KB: proportional set sizes of the workers."""
+    total = 0
+    for pid in server.workers:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total
+
+
+def measure_flood(machine, scenario, contestant, kind, options):
+    """The figures alone, and beside one kind of attack."""
+    path, connections = FLOODS[kind]
+    server = machine.start(contestant, scenario.workers, first=True)
+    try:
+        alone = run_load(machine, scenario, contestant, server, options)
+        memory = memory_of(server)
+        attacker = machine.attack(server, [kind, str(server.port), path, str(connections)])
+        beside = run_load(machine, scenario, contestant, server, options)
+        if attacker.poll() is not None:
+            raise Failure(f"the attacker ended: {attacker.communicate()[1].strip()}")
+        grown = memory_of(server) - memory
+        done = json.loads(attacker.communicate(timeout=30)[0])
+    finally:
+        machine.stop(server)
+    say(f"   {kind}: p99 {alone['p99_us']:.0f} -> {beside['p99_us']:.0f} us, memory + {grown} KB, attackers: {done}")
+    return {
+        "p99_alone_us": alone["p99_us"], "p99_us": beside["p99_us"], "grown_kb": grown, "attackers": done,
+        "ratio": beside["p99_us"] / alone["p99_us"],
+    }
+
+
+def measure_floods(machine, scenario, contestant, options):
+    figures = {kind: measure_flood(machine, scenario, contestant, kind, options) for kind in FLOODS}
+    worst = {"ratio_" + kind: one["ratio"] for kind, one in figures.items()}
+    return {"floods": figures, **worst, "grown_kb": max(one["grown_kb"] for one in figures.values())}
 
 
 # ---- programs that measure a part of the server in their own process -----------------------------------------------

@@ -12,6 +12,17 @@ FILE = {"hubbub": "/static/file.txt", "nginx": "/static/file.txt", "nginx-fresh"
 def server_of(contestant):
     return contestant.removesuffix("-loop").removesuffix("-fresh")
 
+# Kind of attack: path, connections.
+FLOODS = {
+    "pings": ("/echo", 8),
+    "tiny": ("/echo", 8),
+    "fragments": ("/echo", 8),
+    "deaf": ("/echo", 8),
+    "handshakes": ("/echo", 16),
+    "silent": ("/echo", 1000),
+    "requests": ("/nothing", 8),
+}
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -24,7 +35,8 @@ class Scenario:
     quick_seconds: float = 1
     repeats: int = 1  # so many short rounds instead of one, where a ratio must be good to some percent
     workers: int = 1
-    kind: str = "load"  # load; calls: count system calls; program: a program of its own; http: by wrk
+    # load; calls: count system calls; floods: beside attackers; program: a program of its own; http: by wrk
+    kind: str = "load"
 
     def contestants(self, available):
         """Those whose server is available: `hubbub-loop` runs on hubbub, `nginx-fresh` on nginx."""
@@ -82,6 +94,10 @@ ALL = [
     ),
     Scenario("http-hello", "HTTP: hello, 64 connections", "wrk", HELLO, repeats=3, seconds=3, kind="http"),
     Scenario("http-file", "HTTP: a file of 10 KB, 64 connections", "wrk", FILE, repeats=3, seconds=3, kind="http"),
+    Scenario(
+        "floods", "200 clients, a message each every 0.2 s, while others flood the server", "sparse", OWN,
+        ["--connections", "200", "--interval", "0.2"], seconds=8, quick_seconds=1, kind="floods",
+    ),
     Scenario("greenlets", "greenlets", "greenlets", OWN, kind="program"),
     Scenario("hostlog", "host log", "hostlog", OWN, kind="program"),
 ]

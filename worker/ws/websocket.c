@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/ws/websocket.h"
 
+#include "common/clock.h"
 #include "worker/http/server.h"
 #include "worker/rooms/room.h"
 #include "worker/ws/client.h"
@@ -82,13 +83,18 @@ static bool on_event(hub_ws *ws, const message_event *event)
     return !ws->connection->closed && !ws->connection->finishing;
 }
 
-/* Messages and control frames of one client in one turn. */
-enum { EVENTS_A_TURN = 64 };
+/*
+ * What one client may have done in one turn: so many messages and control frames, and of fragments, which
+ * make neither, as much as fits into a time that is looked at after each piece.
+ */
+enum { EVENTS_A_TURN = 64, FRAGMENTS_PIECE = 4096 };
+static const uint64_t fragments_turn_ns = 30 * 1000;
 
 static void on_bytes(connection *c, unsigned char *data, size_t length)
 {
     hub_ws *ws = c->state;
     unsigned events = 0;
+    uint64_t begun = 0;
     ws->pinged = false;
     size_t size;
     if (ws->parser.assembly && data == message_room(&ws->parser, &size)) {
@@ -97,13 +103,24 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
         return;
     }
     for (size_t used = 0, consumed = 0;; used += consumed) {
-        message_event event = message_next(&ws->parser, data + used, length - used, &consumed);
-        if (!on_event(ws, &event))
-            break;
-        if (++events == EVENTS_A_TURN) {
-            connection_defer(c, data + used + consumed, length - used - consumed);
-            break;
+        size_t piece = length - used;
+        if (ws->parser.assembly && piece > FRAGMENTS_PIECE) { /* what is unfinished is copied in any case */
+            begun = begun ? begun : clock_monotonic_ns();
+            piece = FRAGMENTS_PIECE;
         }
+        message_event event = message_next(&ws->parser, data + used, piece, &consumed);
+        size_t left = length - used - consumed;
+        bool goes_on = on_event(ws, &event);
+        if (event.kind == MESSAGE_MORE && left) {
+            if (clock_monotonic_ns() - begun < fragments_turn_ns)
+                continue;
+        } else if (!goes_on) {
+            break;
+        } else if (++events < EVENTS_A_TURN) {
+            continue;
+        }
+        connection_defer(c, data + used + consumed, left);
+        break;
     }
 }
 
