@@ -106,6 +106,66 @@ static void three_ways_to_compress_are_taken(void **state)
     assert_wrong(check_deflate("yes"), "yes", "no way");
 }
 
+static void classes_of_workers_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    assert_null(check_worker_class("green"));
+    assert_null(check_worker_class("gevent"));
+    assert_wrong(check_worker_class("sync"), "sync", "one client at a time");
+    assert_wrong(check_worker_class("gthread"), "gthread", "pool of threads");
+    assert_wrong(check_worker_class("eventlet"), "eventlet", "Python");
+    assert_wrong(check_worker_class("Green"), "Green", "no class of workers here");
+}
+
+static void variables_have_a_name_and_any_value(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"A=", "a_1=x", "_=1", "A==", "PATH=/bin:/usr/bin"};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        assert_null(check_variable(right[i]));
+    assert_wrong(check_variable("A"), "A", "no =");
+    assert_wrong(check_variable(""), "", "no =");
+    assert_wrong(check_variable("=x"), "=x", "a name");
+    assert_wrong(check_variable("1A=x"), "1A=x", "a name");
+    assert_wrong(check_variable("A B=x"), "A B=x", "a name");
+    assert_wrong(check_variable("A-B=x"), "A-B=x", "a name");
+}
+
+static void masks_of_permissions_are_octal(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"0", "7", "22", "022", "0027", "777", "0000"};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        assert_null(check_umask(right[i]));
+    static const char *const wrong[] = {"1000", "8", "0x7", "-1", "u=rwx", "0o22", "22 "};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_wrong(check_umask(wrong[i]), wrong[i], "octal");
+}
+
+static void cpus_are_numbers_and_ranges(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"off", "auto", "0", "0, 2", "4-7", "0,2,4-7", "3-3", "1023"};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        assert_null(check_cpu_affinity(right[i]));
+    static const char *const wrong[] = {"all",  "-1",  "1-",  "7-4",     "1024",           "0-1024",
+                                        "1,,2", "1, ", "1;2", "auto, 1", "99999999999999", "0-"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_wrong(check_cpu_affinity(wrong[i]), wrong[i], "no list of CPUs");
+}
+
+static void core_files_have_a_size(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"off", "on", "0", "64M", "1024", "4G"};
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        assert_null(check_core_dump(right[i]));
+    static const char *const wrong[] = {"unlimited",   "-1", "1T", "1.5M", "99999999999999999999",
+                                        "17179869184G"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_wrong(check_core_dump(wrong[i]), wrong[i], "no size");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +176,11 @@ int main(void)
         cmocka_unit_test(other_origins_are_refused_with_the_reason),
         cmocka_unit_test(answers_are_compressed_or_not),
         cmocka_unit_test(three_ways_to_compress_are_taken),
+        cmocka_unit_test(classes_of_workers_are_refused_with_the_reason),
+        cmocka_unit_test(variables_have_a_name_and_any_value),
+        cmocka_unit_test(masks_of_permissions_are_octal),
+        cmocka_unit_test(cpus_are_numbers_and_ranges),
+        cmocka_unit_test(core_files_have_a_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

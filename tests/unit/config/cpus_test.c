@@ -123,6 +123,21 @@ static void the_mask_of_the_process_counts(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
+static void a_list_of_cpus_is_a_set(void **state)
+{
+    (void)state;
+    cpu_set_t set;
+    assert_true(cpus_parse_list("7, 0,2-4,3", &set));
+    assert_int_equal(CPU_COUNT(&set), 5);
+    static const unsigned in[] = {0, 2, 3, 4, 7};
+    for (size_t i = 0; i < sizeof in / sizeof in[0]; i++)
+        assert_true(CPU_ISSET(in[i], &set));
+    assert_true(cpus_parse_list("0-1023", &set));
+    assert_int_equal(CPU_COUNT(&set), 1024);
+    assert_false(cpus_parse_list("", &set));
+    assert_false(cpus_parse_list("0 1", &set));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +146,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_root_of_a_container_is_read, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(without_a_quota_there_is_none, make_tree, remove_tree),
         cmocka_unit_test(the_mask_of_the_process_counts),
+        cmocka_unit_test(a_list_of_cpus_is_a_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
