@@ -53,6 +53,8 @@ typedef struct row {
     _Atomic int32_t pid;
     _Atomic uint32_t generation; /* how many filled this slot, this one included */
     _Atomic uint64_t booted_ns;  /* monotonic, at the fork */
+    _Atomic uint32_t release;    /* number of what it runs */
+    _Atomic uint32_t farewell;   /* row_farewell: why it is told to go; set before SIGTERM is sent */
 
     /* written by the worker's hub every turn */
     _Alignas(64) _Atomic uint64_t turns;
@@ -70,6 +72,7 @@ typedef struct row {
     _Atomic uint64_t closed_slow; /* clients closed for the same reason */
     _Atomic uint64_t gaps;        /* times that this reader lost records: evicted, or damaged records */
     _Atomic uint64_t gap_cells;   /* log cells lost in them, as far as known */
+    _Atomic uint32_t wish;        /* row_wish: it asks to be replaced; set once, then the master is rung */
 
     /* the log reader: the cursor is moved by the worker; an evicting publisher replaces it by
      * compare-and-swap */
@@ -82,6 +85,20 @@ typedef struct row {
     /* apart from the cursor, because every publisher reads it */
     _Alignas(64) _Atomic uint32_t asleep; /* row_sleep */
 } row;
+
+/* Why a worker goes; it tells its clients different things. */
+typedef enum row_farewell {
+    FAREWELL_STOP,     /* the server ends: nobody will serve them here */
+    FAREWELL_REPLACED, /* others serve on, they may come back at once */
+} row_farewell;
+
+/* Why a worker asks to be replaced. */
+typedef enum row_wish {
+    WISH_NONE,
+    WISH_REQUESTS, /* --max-requests */
+    WISH_MEMORY,   /* --max-worker-memory */
+    WISH_LIFETIME, /* --max-worker-lifetime */
+} row_wish;
 
 /* How a reader sleeps: its doorbell is rung by whoever takes it from the word. */
 typedef enum row_sleep {

@@ -37,6 +37,7 @@ typedef struct config {
     double timeout;          /* a worker whose hub has not turned for so long is killed; 0: never */
     double boot_timeout;     /* from fork to READY */
     double graceful_timeout; /* from TERM to the end of a worker */
+    double reload_verify;    /* a new release is abandoned when a worker of it dies so soon after READY */
 
     /* connections */
     unsigned worker_connections;    /* a worker stops accepting at this number */

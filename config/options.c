@@ -271,6 +271,21 @@ const option options[] = {
                 "closed spread over this time. 0: at once.",
     },
     {
+        .group = group_supervision,
+        .name = "reload-verify",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, reload_verify),
+        .initial = "2",
+        .minimum = 0,
+        .maximum = 3600,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help =
+            "How long a new release is on probation at a reload. Its first worker serves for so long beside "
+            "the old one before the others are replaced; when a worker of it cannot boot, or dies within this "
+            "time after it was ready, the reload is abandoned and the old release goes on everywhere.",
+    },
+    {
         .group = group_http,
         .name = "worker-connections",
         .kind = OPTION_UNSIGNED,

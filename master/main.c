@@ -15,7 +15,6 @@
 #include "master/master.h"
 #include "master/process.h"
 #include "master/title.h"
-#include "worker/app/compile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,36 +74,20 @@ static int check(const config *settings)
 }
 
 /* In the foreground, or as the daemon. */
-static int serve(const config *settings)
+static int serve(config *settings, int argc, char *const argv[])
 {
-    error failure = {.status = HUB_OK};
-    char *compiled = NULL;
-
     process_become_master(settings);
     if (strcmp(settings->worker_class, "green") != 0)
         log_info(
             "worker-class %s: every worker of hubbub is a hub that runs handlers as greenlets, so nothing "
             "changes by it",
             settings->worker_class);
-    hub_status status = find_application(settings, &failure);
-    if (status == HUB_OK && compile_is_source(settings->app))
-        status = compile_application(settings->app, &compiled, &failure);
-    if (status != HUB_OK) {
-        log_error("%s", failure.text);
-        return MASTER_EXIT_APP;
-    }
-    master_options options = {
-        .config = settings,
-        .module = compiled ? compiled : settings->app,
-        .worker = process_run_worker,
-    };
     process_raise_file_limit(settings);
-    int exit_code = master_run(&options);
-    free(compiled);
-    return exit_code;
+    return master_run(&(master_options){
+        .config = settings, .argc = argc, .argv = argv, .worker = process_run_worker});
 }
 
-static int run(const config *settings)
+static int run(config *settings, int argc, char *const argv[])
 {
     error failure = {.status = HUB_OK};
     int exit_code = MASTER_EXIT_OK;
@@ -113,10 +96,10 @@ static int run(const config *settings)
         process_check_affinity(settings, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_USAGE);
     if (!settings->daemon)
-        return serve(settings);
+        return serve(settings, argc, argv);
     switch (daemon_begin(&exit_code, &failure)) {
     case HUB_OK:
-        exit_code = serve(settings);
+        exit_code = serve(settings, argc, argv);
         daemon_say(exit_code);
         return exit_code;
     case HUB_ECLOSED:
@@ -140,7 +123,7 @@ int main(int argc, char *argv[])
         return complain(failure.text, MASTER_EXIT_USAGE);
     switch (action) {
     case CONFIG_RUN:
-        exit_code = run(&settings);
+        exit_code = run(&settings, argc, argv);
         break;
     case CONFIG_CHECK:
         exit_code = check(&settings);

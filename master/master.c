@@ -2,16 +2,16 @@
 #include "master/master.h"
 
 #include "common/log.h"
+#include "master/crew.h"
 #include "master/daemon.h"
 #include "master/listener.h"
-#include "master/note.h"
-#include "master/obituary.h"
 #include "master/pidfile.h"
-#include "master/slot.h"
+#include "master/process.h"
+#include "master/release.h"
+#include "master/roll.h"
 
 #include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +24,12 @@ enum {
     WOKEN_SIGNAL = 1 << 0,
     WOKEN_DOORBELL = 1 << 1,
     WOKEN_CHILD = 1 << 2,
-    WOKEN_HANGUP = 1 << 3,
+    WOKEN_RELOAD = 1 << 3,
     WOKEN_TERMINATE = 1 << 4,
     WOKEN_QUIT = 1 << 5,
+    WOKEN_PAUSE = 1 << 6,
+    WOKEN_MORE = 1 << 7,
+    WOKEN_FEWER = 1 << 8,
 };
 
 /* What the master does when it gets a signal, and nothing but these. */
@@ -34,13 +37,15 @@ static const struct {
     int number;
     unsigned woken;
 } signals_read[] = {
-    {SIGCHLD, WOKEN_CHILD}, {SIGHUP, WOKEN_HANGUP}, {SIGTERM, WOKEN_TERMINATE},
-    {SIGINT, WOKEN_QUIT},   {SIGQUIT, WOKEN_QUIT},
+    {SIGCHLD, WOKEN_CHILD}, {SIGHUP, WOKEN_RELOAD},  {SIGTERM, WOKEN_TERMINATE}, {SIGINT, WOKEN_QUIT},
+    {SIGQUIT, WOKEN_QUIT},  {SIGWINCH, WOKEN_PAUSE}, {SIGTTIN, WOKEN_MORE},      {SIGTTOU, WOKEN_FEWER},
 };
 
 typedef enum master_phase {
+    MASTER_SEALING,  /* the first release is made */
     MASTER_STARTING, /* slot 0 boots alone */
     MASTER_SERVING,
+    MASTER_PAUSED,   /* no worker is wanted until the next reload */
     MASTER_DRAINING, /* no worker is wanted; those that are left finish */
     MASTER_ENDING,   /* no worker is wanted; those that are left end at once */
 } master_phase;
@@ -51,17 +56,16 @@ struct master {
     unsigned woken;
     int exit_code;
 
+    char *pidfile; /* ours; NULL: none */
     listener_set listeners;
-    worker_listener inherited[LISTENERS_MAX];
-    region region;
-    bool has_region, has_pidfile;
-    int parent_pipe[2]; /* the write end is here alone: its end is the master's end */
-    int keep[LISTENERS_MAX + REGION_ROWS + 3];
-    size_t keep_count;
+    crew crew;
+    roll roll;
 
-    slot *slots;
-    unsigned slot_count;
-    slot_limits limits;
+    release *next; /* being sealed; NULL: none */
+    pid_t sealer;
+    unsigned releases;   /* sealed so far */
+    bool reload_again;   /* asked for while one was under way */
+    unsigned configured; /* number of workers that the newest release's configuration says */
 
     struct ev_loop *loop;
     int signals;
@@ -69,86 +73,9 @@ struct master {
     ev_timer timer;
 };
 
-/* ---- slots: performing what the state machine asks for ---- */
-
-static void step(struct master *master, slot *place, slot_event event, uint64_t now_ns);
-
-static void step_all(struct master *master, slot_event event)
-{
-    uint64_t now_ns = clock_monotonic_ns();
-    for (unsigned i = 0; i < master->slot_count; i++)
-        step(master, &master->slots[i], event, now_ns);
-}
-
 static bool is_stopping(const struct master *master)
 {
     return master->phase == MASTER_DRAINING || master->phase == MASTER_ENDING;
-}
-
-/* Before any worker was ready there is nothing to keep going: what failed once would fail again. */
-static void give_up_start(struct master *master, int exit_code)
-{
-    if (master->phase != MASTER_STARTING)
-        return;
-    /* The cause was logged as an error where it was known. */
-    log_info("the first worker could not boot: the server ends; mend what is said above and start it again");
-    master->exit_code = exit_code;
-    master->phase = MASTER_ENDING;
-    step_all(master, SLOT_QUIT);
-}
-
-static hub_status claim_and_fork(struct master *master, slot *place, error *failure)
-{
-    unsigned generation = place->generation + 1, index;
-    if (region_claim_row(&master->region, (uint16_t)place->number, generation, &index) != HUB_OK)
-        return error_set(failure, HUB_EFULL, "no row of shared memory is free for another worker");
-
-    row *score = &master->region.rows[index];
-    worker_boot boot = {
-        .config = master->options->config,
-        .module = master->options->module,
-        .region = &master->region,
-        .row = index,
-        .slot = place->number,
-        .generation = generation,
-        .workers = master->slot_count,
-        .listeners = master->inherited,
-        .listener_count = master->listeners.count,
-        .parent_pipe = master->parent_pipe[0],
-    };
-    spawn_request request = {&boot, master->options->worker, master->keep, master->keep_count};
-    place->row = index;
-    place->word = atomic_load(&score->word);
-    hub_status status = spawn_worker(&request, &place->pid, failure);
-    if (status != HUB_OK) {
-        place->pid = 0;
-        region_sweep_row(&master->region, index);
-        return status;
-    }
-    place->generation = generation;
-    atomic_store(&score->pid, place->pid);
-    return HUB_OK;
-}
-
-static void fork_worker(struct master *master, slot *place, uint64_t now_ns)
-{
-    error failure = {.status = HUB_OK};
-    if (claim_and_fork(master, place, &failure) == HUB_OK) {
-        log_debug("worker %u (pid %d) boots", place->number, (int)place->pid);
-        step(master, place, SLOT_FORKED, now_ns);
-        return;
-    }
-    log_error("worker %u: %s", place->number, failure.text);
-    step(master, place, SLOT_UNFORKED, now_ns);
-    give_up_start(master, MASTER_EXIT_BOOT);
-}
-
-static void send_signal(const slot *place, int number)
-{
-    /* It cannot have been reaped, so the pid is still its own. */
-    if (place->pid > 0 && kill(place->pid, number) < 0)
-        log_error("worker %u (pid %d): cannot send %s: %s", place->number, (int)place->pid,
-                  sigabbrev_np(number), strerror(errno));
 }
 
 static double in_seconds(uint64_t ns)
@@ -156,42 +83,18 @@ static double in_seconds(uint64_t ns)
     return (double)ns / (double)CLOCK_NS_PER_S;
 }
 
-static void step(struct master *master, slot *place, slot_event event, uint64_t now_ns)
+/* ---- start ---- */
+
+/* Before any worker was ready there is nothing to keep going: what failed once would fail again. */
+static void give_up_start(struct master *master, int exit_code)
 {
-    const row *score = &master->region.rows[place->row];
-    uint64_t heartbeat_ns = atomic_load_explicit(&score->heartbeat_ns, memory_order_relaxed);
-    slot_result result = slot_step(place, &master->limits, event, now_ns, heartbeat_ns);
-
-    note_say(result.note, place, &master->limits, score);
-    switch (result.action) {
-    case SLOT_NOTHING:
-        break;
-    case SLOT_FORK:
-        fork_worker(master, place, now_ns);
-        break;
-    case SLOT_SEND_TERM:
-        send_signal(place, SIGTERM);
-        break;
-    case SLOT_SEND_QUIT:
-        send_signal(place, SIGQUIT);
-        break;
-    case SLOT_SEND_ABRT:
-        send_signal(place, SIGABRT);
-        break;
-    case SLOT_SEND_KILL:
-        send_signal(place, SIGKILL);
-        break;
-    }
-}
-
-/* ---- what wakes the master ---- */
-
-/* Fair shares of connections count the workers that serve: when their number changes all look again. */
-static void ring_workers(const struct master *master)
-{
-    for (unsigned i = 0; i < master->slot_count; i++)
-        if (master->slots[i].state == SLOT_READY)
-            region_ring(&master->region, master->slots[i].row);
+    if (master->phase != MASTER_STARTING && master->phase != MASTER_SEALING)
+        return;
+    /* The cause was logged as an error where it was known. */
+    log_info("the first worker could not boot: the server ends; mend what is said above and start it again");
+    master->exit_code = exit_code;
+    master->phase = MASTER_ENDING;
+    crew_tell_all(&master->crew, SLOT_QUIT, FAREWELL_STOP);
 }
 
 /* Said only now that somebody answers there. */
@@ -203,80 +106,170 @@ static void say_listeners(const struct master *master)
     }
 }
 
-/* Reads whether a booting worker has said READY. */
-static void hear_worker(struct master *master, slot *place)
+static void on_ready(void *arg, slot *place)
 {
-    /* Not the caller's: to hear one worker may have meant to fork others. */
-    uint64_t now_ns = clock_monotonic_ns();
-    if (place->state != SLOT_BOOTING)
+    struct master *master = arg;
+    roll_ready(&master->roll, place);
+    if (master->phase != MASTER_STARTING)
         return;
-    row_word word = atomic_load(&master->region.rows[place->row].word);
-    if (row_incarnation(word) != row_incarnation(place->word) ||
-        (row_state_of(word) != ROW_READY && row_state_of(word) != ROW_DRAINING))
-        return;
-
-    step(master, place, SLOT_SAID_READY, now_ns);
-    log_info("worker %u (pid %d) ready in %.0f ms", place->number, (int)place->pid,
-             in_seconds(now_ns - place->forked_ns) * 1000);
-    ring_workers(master);
-    if (master->phase == MASTER_STARTING) {
-        master->phase = MASTER_SERVING;
-        say_listeners(master);
-        daemon_say(MASTER_EXIT_OK);
-        step_all(master, SLOT_WANTED);
-    }
+    master->phase = MASTER_SERVING;
+    say_listeners(master);
+    daemon_say(MASTER_EXIT_OK);
+    crew_want_all(&master->crew);
 }
 
-static void hear_workers(struct master *master)
+static void on_end(void *arg, const crew_end *end)
 {
-    uint64_t ignored;
-    while (read(master->region.master_doorbell, &ignored, sizeof(ignored)) < 0 && errno == EINTR)
-        continue;
-    for (unsigned i = 0; i < master->slot_count; i++)
-        hear_worker(master, &master->slots[i]);
-}
-
-static void bury_worker(struct master *master, slot *place, int status)
-{
-    /* It may have been ready for a moment that nobody saw. */
-    hear_worker(master, place);
-    uint64_t now_ns = clock_monotonic_ns();
-
-    char line[512];
-    obituary facts = {
-        .slot = place->number,
-        .pid = place->pid,
-        .status = status,
-        .uptime_ns = now_ns - place->forked_ns,
-        .told = !place->wanted,
-        .was_ready = place->ready_ns != 0,
-    };
-    obituary_read_row(&facts, &master->region.rows[place->row]);
-    if (obituary_write(&facts, line, sizeof(line)) == HUB_INFO)
-        log_info("%s", line);
-    else
-        log_error("%s", line);
-
-    region_sweep_row(&master->region, place->row);
-    place->pid = 0;
-    bool is_application = WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_APP;
+    struct master *master = arg;
+    bool is_application = WIFEXITED(end->status) && WEXITSTATUS(end->status) == WORKER_EXIT_APP;
     if (master->phase == MASTER_STARTING)
-        place->wanted = false;
-    step(master, place, SLOT_REAPED, now_ns);
+        end->place->wanted = false;
     give_up_start(master, is_application ? MASTER_EXIT_APP : MASTER_EXIT_BOOT);
-    if (place->state == SLOT_BACKOFF)
-        log_info("worker %u is started again in %g s", place->number,
-                 in_seconds(place->deadline_ns - now_ns));
-    ring_workers(master);
+    if (!is_stopping(master))
+        roll_ended(&master->roll, end);
 }
 
-static slot *slot_of(struct master *master, pid_t pid)
+static void on_unforked(void *arg)
 {
-    for (unsigned i = 0; i < master->slot_count; i++)
-        if (master->slots[i].pid == pid)
-            return &master->slots[i];
-    return NULL;
+    struct master *master = arg;
+    give_up_start(master, MASTER_EXIT_BOOT);
+    if (!is_stopping(master))
+        roll_unforked(&master->roll);
 }
+
+/* ---- releases ---- */
+
+/* Takes the settings over. */
+static hub_status begin_release(struct master *master, config *settings)
+{
+    error failure = {.status = HUB_OK};
+    hub_status status =
+        release_begin(&master->next, master->releases + 1, settings, &master->sealer, &failure);
+    if (status != HUB_OK)
+        log_error("%s", failure.text);
+    return status;
+}
+
+static void report_fixed(void *arg, const char *line)
+{
+    (void)arg;
+    log_warning("%s", line);
+}
+
+static void reload(struct master *master)
+{
+    if (is_stopping(master))
+        return;
+    if (master->next || master->phase == MASTER_STARTING || roll_is_busy(&master->roll)) {
+        master->reload_again = true;
+        log_info("a reload is under way: another one follows it");
+        return;
+    }
+    config fresh;
+    error failure = {.status = HUB_OK};
+    master->reload_again = false;
+    if (config_reload(&master->roll.target->settings, &fresh, master->options->argc, master->options->argv,
+                      report_fixed, NULL, &failure) != HUB_OK) {
+        log_error("%s", failure.text);
+        log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
+        return;
+    }
+    if (begin_release(master, &fresh) == HUB_OK)
+        log_info("reloading: release %u is made", master->next->number);
+    else
+        log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
+}
+
+/* A number that HUP found in the configuration replaces what TTIN and TTOU made of the last one, but only a
+ * number that has changed. */
+static void apply_worker_count(struct master *master, const config *settings)
+{
+    unsigned count = config_worker_count(settings);
+    bool changed = count != master->configured;
+    master->configured = count;
+    if (changed && crew_resize(&master->crew, count, master->roll.target) != HUB_OK)
+        log_error("no memory for %u workers", count);
+}
+
+/* The release is sealed: workers may boot it. */
+static void install(struct master *master, release *what)
+{
+    const config *settings = &what->settings;
+    master->releases = what->number;
+    process_become_master(settings);
+    roll_to(&master->roll, what);
+    apply_worker_count(master, settings);
+    if (master->phase == MASTER_SEALING) {
+        master->phase = MASTER_STARTING;
+        crew_tell(&master->crew, master->crew.slots[0], SLOT_WANTED);
+        return;
+    }
+    log_info("release %u: %s replaces release %u in %u worker%s", what->number, settings->app,
+             master->roll.proven->number, master->crew.count, master->crew.count == 1 ? "" : "s");
+    if (master->phase == MASTER_PAUSED)
+        for (unsigned i = 0; i < master->crew.count; i++)
+            crew_assign(master->crew.slots[i], what);
+    master->phase = MASTER_SERVING;
+    crew_want_all(&master->crew);
+}
+
+/* The sealer has ended. */
+static void finish_release(struct master *master, int status)
+{
+    error failure = {.status = HUB_OK};
+    release *what = master->next;
+    master->next = NULL;
+    master->sealer = 0;
+    if (is_stopping(master)) {
+        /* nobody needs it any more */
+    } else if (release_seal(what, status, &failure) == HUB_OK) {
+        install(master, what);
+    } else if (master->phase == MASTER_SEALING) {
+        give_up_start(master, failure.status == HUB_EFAIL ? MASTER_EXIT_APP : MASTER_EXIT_SYSTEM);
+    } else {
+        log_error("the reload is abandoned: %s; release %u goes on", failure.text,
+                  master->roll.target->number);
+    }
+    release_drop(what);
+}
+
+static void on_rolled(void *arg, bool reached)
+{
+    (void)arg, (void)reached;
+}
+
+/* ---- numbers ---- */
+
+static void resize(struct master *master, int change)
+{
+    if (master->phase != MASTER_SERVING && master->phase != MASTER_PAUSED)
+        return;
+    unsigned count = master->crew.count + (unsigned)change;
+    if (count < 1 || count > CONFIG_WORKERS_MAX) {
+        log_warning("there %s: %u workers is the %s", count < 1 ? "is one worker left" : "are enough workers",
+                    master->crew.count, count < 1 ? "least" : "most");
+        return;
+    }
+    if (crew_resize(&master->crew, count, master->roll.target) != HUB_OK) {
+        log_error("no memory for another worker");
+        return;
+    }
+    log_info("%u worker%s from now on", count, count == 1 ? "" : "s");
+    if (change > 0 && master->phase == MASTER_SERVING)
+        crew_tell(&master->crew, master->crew.slots[count - 1], SLOT_WANTED);
+}
+
+static void pause_workers(struct master *master)
+{
+    if (master->phase != MASTER_SERVING)
+        return;
+    log_info("the workers finish and the master stays; SIGHUP starts workers again");
+    master->phase = MASTER_PAUSED;
+    roll_to(&master->roll, master->roll.target);
+    crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_REPLACED);
+}
+
+/* ---- what wakes the master ---- */
 
 static void say_signal(const struct signalfd_siginfo *taken)
 {
@@ -289,10 +282,18 @@ static void say_signal(const struct signalfd_siginfo *taken)
         log_info("SIG%s from process %u", name, taken->ssi_pid);
 }
 
+/* A terminal sends WINCH whenever its window changes: only a process means it. */
+static bool is_meant(const struct signalfd_siginfo *taken)
+{
+    return taken->ssi_signo != SIGWINCH || taken->ssi_code != SI_KERNEL;
+}
+
 static void read_signals(struct master *master)
 {
     struct signalfd_siginfo taken;
     while (read(master->signals, &taken, sizeof(taken)) == (ssize_t)sizeof(taken)) {
+        if (!is_meant(&taken))
+            continue;
         for (size_t i = 0; i < sizeof(signals_read) / sizeof(signals_read[0]); i++)
             if ((int)taken.ssi_signo == signals_read[i].number)
                 master->woken |= signals_read[i].woken;
@@ -301,20 +302,17 @@ static void read_signals(struct master *master)
     }
 }
 
-static void refuse_hangup(void)
-{
-    log_warning("SIGHUP changes nothing: start the server again to change its configuration or application");
-}
-
 /* From now on nobody new is let in: the sockets close for good when the last worker has closed its own. */
 static void drain(struct master *master)
 {
     if (is_stopping(master))
         return;
-    log_info("finishing: workers have %g s (graceful-timeout)", in_seconds(master->limits.graceful_ns));
+    if (master->roll.target)
+        log_info("finishing: workers have %g s (graceful-timeout)",
+                 in_seconds(master->roll.target->limits.graceful_ns));
     master->phase = MASTER_DRAINING;
     listener_close_all(&master->listeners);
-    step_all(master, SLOT_TERMINATE);
+    crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_STOP);
 }
 
 static void end_at_once(struct master *master)
@@ -324,7 +322,7 @@ static void end_at_once(struct master *master)
     log_info("ending at once");
     master->phase = MASTER_ENDING;
     listener_close_all(&master->listeners);
-    step_all(master, SLOT_QUIT);
+    crew_tell_all(&master->crew, SLOT_QUIT, FAREWELL_STOP);
 }
 
 static bool take(struct master *master, unsigned woken)
@@ -353,24 +351,15 @@ static void reap_children(struct master *master)
     while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid > 0) {
         obey(master); /* it may have ended after the signals were read */
         pid_t pid = waitpid(ended.si_pid, &status, WNOHANG);
-        slot *place = pid > 0 ? slot_of(master, pid) : NULL;
-        if (place)
-            bury_worker(master, place, status);
-        else
+        if (pid > 0 && pid == master->sealer)
+            finish_release(master, status);
+        else if (pid > 0 && !crew_bury(&master->crew, pid, status))
             log_debug("reaped process %d, which is no worker", (int)pid);
         ended.si_pid = 0;
     }
 }
 
 /* ---- the loop ---- */
-
-static bool has_workers(const struct master *master)
-{
-    for (unsigned i = 0; i < master->slot_count; i++)
-        if (slot_filled(&master->slots[i]))
-            return true;
-    return false;
-}
 
 static void on_signal(struct ev_loop *loop, ev_io *watcher, int events)
 {
@@ -390,14 +379,17 @@ static void on_time(struct ev_loop *loop, ev_timer *watcher, int events)
     (void)loop, (void)watcher, (void)events;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a ? a : b;
+    return a < b ? a : b;
+}
+
 static void set_timer(struct master *master)
 {
-    uint64_t next_ns = 0, now_ns = clock_monotonic_ns();
-    for (unsigned i = 0; i < master->slot_count; i++) {
-        uint64_t deadline_ns = master->slots[i].deadline_ns;
-        if (deadline_ns && (next_ns == 0 || deadline_ns < next_ns))
-            next_ns = deadline_ns;
-    }
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t next_ns = earlier(crew_deadline_ns(&master->crew), roll_deadline_ns(&master->roll));
     ev_timer_stop(master->loop, &master->timer);
     if (next_ns == 0)
         return;
@@ -406,22 +398,38 @@ static void set_timer(struct master *master)
     ev_timer_start(master->loop, &master->timer);
 }
 
+/* Slots that should have another worker get one. */
+static void roll_on(struct master *master)
+{
+    if (master->phase != MASTER_SERVING)
+        return;
+    roll_turn(&master->roll);
+    if (master->reload_again && !master->next && !roll_is_busy(&master->roll))
+        reload(master);
+}
+
 static void run_loop(struct master *master)
 {
-    step(master, &master->slots[0], SLOT_WANTED, clock_monotonic_ns());
-    while (!is_stopping(master) || has_workers(master)) {
+    while (!is_stopping(master) || crew_is_manned(&master->crew)) {
         set_timer(master);
         ev_run(master->loop, EVRUN_ONCE);
 
         if (take(master, WOKEN_SIGNAL))
             obey(master);
         if (take(master, WOKEN_DOORBELL))
-            hear_workers(master);
+            crew_hear(&master->crew);
         if (take(master, WOKEN_CHILD))
             reap_children(master);
-        if (take(master, WOKEN_HANGUP))
-            refuse_hangup();
-        step_all(master, SLOT_TIME);
+        if (take(master, WOKEN_RELOAD))
+            reload(master);
+        if (take(master, WOKEN_PAUSE))
+            pause_workers(master);
+        if (take(master, WOKEN_MORE))
+            resize(master, 1);
+        if (take(master, WOKEN_FEWER))
+            resize(master, -1);
+        crew_pass_time(&master->crew);
+        roll_on(master);
     }
 }
 
@@ -445,78 +453,44 @@ static hub_status open_signals(struct master *master, error *failure)
     return HUB_OK;
 }
 
-static hub_status open_listeners(struct master *master, error *failure)
+static hub_status open_listeners(struct master *master, const config *settings, error *failure)
 {
-    const config *settings = master->options->config;
     for (size_t i = 0; settings->bind[i]; i++) {
         hub_status status = listener_open(&master->listeners, settings->bind[i], settings->backlog, failure);
         if (status != HUB_OK)
             return status;
     }
-    for (size_t i = 0; i < master->listeners.count; i++) {
-        const listener *item = &master->listeners.items[i];
-        master->inherited[i] = (worker_listener){item->fd, item->name};
-    }
     return HUB_OK;
 }
 
 /* Written once the addresses are bound: by then no other server of them can be there. */
-static hub_status write_pidfile(struct master *master, error *failure)
+static hub_status write_pidfile(struct master *master, const config *settings, error *failure)
 {
-    const char *path = master->options->config->pid;
-    if (!path)
+    if (!settings->pid)
         return HUB_OK;
+    char *path = strdup(settings->pid);
+    if (!path)
+        return error_set(failure, HUB_ENOMEM, "no memory for the name of the pid file");
     hub_status status = pidfile_write(path, failure);
-    master->has_pidfile = status == HUB_OK;
+    if (status == HUB_OK)
+        master->pidfile = path;
+    else
+        free(path);
     return status;
 }
 
-static hub_status open_shared_memory(struct master *master, error *failure)
+static hub_status open_crew(struct master *master, const config *settings, error *failure)
 {
-    hub_status status = region_create(&master->region, master->options->config->log_size, failure);
-    master->has_region = status == HUB_OK;
-    if (status != HUB_OK)
-        return status;
-    if (pipe2(master->parent_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-        return error_set(failure, HUB_ESYSTEM, "cannot make a pipe: %s", strerror(errno));
-    return HUB_OK;
-}
-
-/* The descriptors that a worker may have; nothing else of the master's is its business. */
-static void list_kept(struct master *master)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < master->listeners.count; i++)
-        master->keep[count++] = master->listeners.items[i].fd;
-    for (unsigned i = 0; i < REGION_ROWS; i++)
-        master->keep[count++] = master->region.doorbells[i];
-    master->keep[count++] = master->region.memory_fd;
-    master->keep[count++] = master->region.master_doorbell;
-    master->keep[count++] = master->parent_pipe[0];
-    master->keep_count = count;
-}
-
-static uint64_t in_ns(double seconds)
-{
-    return seconds > 0 ? (uint64_t)(seconds * (double)CLOCK_NS_PER_S) : 0;
-}
-
-static hub_status make_slots(struct master *master, error *failure)
-{
-    const config *settings = master->options->config;
-    master->limits = (slot_limits){
-        .boot_ns = in_ns(settings->boot_timeout),
-        .timeout_ns = in_ns(settings->timeout),
-        .graceful_ns = in_ns(settings->graceful_timeout),
-    };
-    unsigned count = config_worker_count(settings);
-    master->slots = calloc(count, sizeof(slot));
-    if (!master->slots)
-        return error_set(failure, HUB_ENOMEM, "no memory for %u slots", count);
-    for (unsigned i = 0; i < count; i++)
-        slot_init(&master->slots[i], i);
-    master->slot_count = count;
-    return HUB_OK;
+    master->crew.worker = master->options->worker;
+    master->crew.listeners = &master->listeners;
+    master->crew.on_ready = on_ready;
+    master->crew.on_end = on_end;
+    master->crew.on_unforked = on_unforked;
+    master->crew.arg = master;
+    master->roll.crew = &master->crew;
+    master->roll.done = on_rolled;
+    master->roll.arg = master;
+    return crew_open(&master->crew, settings->log_size, failure);
 }
 
 static hub_status open_loop(struct master *master, error *failure)
@@ -527,7 +501,7 @@ static hub_status open_loop(struct master *master, error *failure)
         return error_set(failure, HUB_ESYSTEM, "cannot make the master's event loop: %s", strerror(errno));
     ev_set_userdata(master->loop, master);
     ev_io_init(&master->signal_watcher, on_signal, master->signals, EV_READ);
-    ev_io_init(&master->doorbell_watcher, on_doorbell, master->region.master_doorbell, EV_READ);
+    ev_io_init(&master->doorbell_watcher, on_doorbell, master->crew.region.master_doorbell, EV_READ);
     ev_timer_init(&master->timer, on_time, 0., 0.);
     ev_io_start(master->loop, &master->signal_watcher);
     ev_io_start(master->loop, &master->doorbell_watcher);
@@ -536,25 +510,17 @@ static hub_status open_loop(struct master *master, error *failure)
 
 static hub_status open_master(struct master *master, error *failure)
 {
+    const config *settings = master->options->config;
     hub_status status;
     if ((status = open_signals(master, failure)) != HUB_OK)
         return status;
-    if ((status = open_listeners(master, failure)) != HUB_OK)
+    if ((status = open_listeners(master, settings, failure)) != HUB_OK)
         return status;
-    if ((status = write_pidfile(master, failure)) != HUB_OK)
+    if ((status = write_pidfile(master, settings, failure)) != HUB_OK)
         return status;
-    if ((status = open_shared_memory(master, failure)) != HUB_OK)
+    if ((status = open_crew(master, settings, failure)) != HUB_OK)
         return status;
-    if ((status = make_slots(master, failure)) != HUB_OK)
-        return status;
-    list_kept(master);
     return open_loop(master, failure);
-}
-
-static void close_descriptor(int fd)
-{
-    if (fd >= 0)
-        close(fd);
 }
 
 static void close_master(struct master *master)
@@ -562,14 +528,18 @@ static void close_master(struct master *master)
     if (master->loop)
         ev_loop_destroy(master->loop);
     listener_close_all(&master->listeners);
-    if (master->has_region)
-        region_close(&master->region);
-    if (master->has_pidfile)
-        pidfile_remove(master->options->config->pid);
-    close_descriptor(master->parent_pipe[0]);
-    close_descriptor(master->parent_pipe[1]);
-    close_descriptor(master->signals);
-    free(master->slots);
+    if (master->sealer) {
+        kill(master->sealer, SIGKILL);
+        waitpid(master->sealer, NULL, 0);
+    }
+    release_drop(master->next);
+    crew_close(&master->crew);
+    roll_close(&master->roll);
+    if (master->signals >= 0)
+        close(master->signals);
+    if (master->pidfile)
+        pidfile_remove(master->pidfile);
+    free(master->pidfile);
 }
 
 int master_run(const master_options *options)
@@ -581,19 +551,19 @@ int master_run(const master_options *options)
         return MASTER_EXIT_SYSTEM;
     }
     master->options = options;
-    master->exit_code = MASTER_EXIT_OK;
-    master->parent_pipe[0] = master->parent_pipe[1] = master->signals = -1;
+    master->exit_code = MASTER_EXIT_SYSTEM;
+    master->signals = -1;
 
     unsigned workers = config_worker_count(options->config);
     log_info("hubbub %s: %s, %u worker%s", HUB_VERSION, options->config->app, workers,
              workers == 1 ? "" : "s");
     fflush(NULL); /* else every child would write again what is still buffered */
-    if (open_master(master, &failure) == HUB_OK) {
+    if (open_master(master, &failure) != HUB_OK) {
+        log_error("%s", failure.text);
+    } else if (begin_release(master, options->config) == HUB_OK) {
+        master->exit_code = MASTER_EXIT_OK;
         run_loop(master);
         log_info("ended");
-    } else {
-        log_error("%s", failure.text);
-        master->exit_code = MASTER_EXIT_SYSTEM;
     }
     int exit_code = master->exit_code;
     close_master(master);

@@ -3,8 +3,9 @@
  * The master: binds, makes the shared memory, keeps its slots filled with workers, and ends them in good
  * order. One libev loop; nothing in it sleeps, waits or takes a lock: every step is a state and a timer.
  *
- * Signals: TERM finishes gracefully, INT and QUIT end at once, also during a drain; HUP is taken and changes
- * nothing. They are read from a signalfd and stay blocked: so there is no handler that a child could inherit,
+ * Signals: TERM finishes gracefully, INT and QUIT end at once, also during a drain; HUP reads the
+ * configuration again, seals a release and brings it into every slot (roll.h); WINCH lets the workers finish
+ * and keeps the master; TTIN and TTOU are one worker more or fewer. They are read from a signalfd and stay blocked: so there is no handler that a child could inherit,
  * a fork needs no care for signals that arrive meanwhile, and as process 1, where signals without a handler
  * are thrown away, blocked ones are not. Ended children are reaped with waitpid(-1), not by libev's own child
  * watchers, because those live only in the default loop and say nothing of children that are not known.
@@ -13,7 +14,7 @@
 #define MASTER_MASTER_H
 
 #include "config/config.h"
-#include "master/spawn.h"
+#include "master/crew.h"
 
 /* Exit codes of the server. */
 enum {
@@ -25,9 +26,10 @@ enum {
 };
 
 typedef struct master_options {
-    const config *config;
-    const char *module; /* the shared object that workers load */
-    spawn_entry worker; /* what a child runs: worker_main */
+    config *config; /* taken over: what the first release runs */
+    int argc;       /* of the command line, which is read again at each reload */
+    char *const *argv;
+    crew_worker worker; /* what a child runs: worker_main */
 } master_options;
 
 /*

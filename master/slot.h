@@ -97,8 +97,10 @@ typedef struct slot {
     /* who is here: kept by the master, not looked at here */
     pid_t pid; /* 0: nobody */
     unsigned row;
-    row_word word;       /* the row's word at the fork */
-    unsigned generation; /* how many filled this slot */
+    row_word word;           /* the row's word at the fork */
+    unsigned generation;     /* how many filled this slot */
+    struct release *release; /* what is booted here next, and what runs here now; held */
+    struct slot *next;       /* among those that leave */
 } slot;
 
 /* An empty slot that nobody is wanted in. */

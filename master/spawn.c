@@ -70,7 +70,7 @@ hub_status spawn_close_others(const int *keep, size_t count)
     return HUB_OK;
 }
 
-static hub_status become_worker(const spawn_request *request, pid_t parent)
+static hub_status become_child(const spawn_request *request, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
@@ -79,9 +79,7 @@ static hub_status become_worker(const spawn_request *request, pid_t parent)
     if (spawn_close_others(request->keep, request->keep_count) != HUB_OK)
         return HUB_ENOMEM;
 
-    char label[32];
-    snprintf(label, sizeof(label), "worker %u", request->boot->slot);
-    log_set_label(label);
+    log_set_label(request->label);
 
     sigset_t none;
     sigemptyset(&none);
@@ -91,14 +89,14 @@ static hub_status become_worker(const spawn_request *request, pid_t parent)
 
 static _Noreturn void run_child(const spawn_request *request, pid_t parent)
 {
-    hub_status status = become_worker(request, parent);
+    hub_status status = become_child(request, parent);
     if (status == HUB_ECLOSED)
         _exit(WORKER_EXIT_OK);
     if (status != HUB_OK) {
-        log_error("out of memory before the worker began");
+        log_error("out of memory before the process began");
         _exit(WORKER_EXIT_BOOT);
     }
-    int code = request->entry(request->boot);
+    int code = request->run(request->arg);
     fflush(NULL);
     _exit(code);
 }
@@ -114,7 +112,7 @@ static hub_status fork_failed(error *failure)
     return error_set(failure, cause == ENOMEM ? HUB_ENOMEM : HUB_ESYSTEM, "cannot fork: %s", strerror(cause));
 }
 
-hub_status spawn_worker(const spawn_request *request, pid_t *pid, error *failure)
+hub_status spawn_process(const spawn_request *request, pid_t *pid, error *failure)
 {
     sigset_t all, before;
     pid_t parent = getpid();

@@ -16,10 +16,11 @@ typedef struct worker_listener {
 
 typedef struct worker_boot {
     const config *config; /* its `app` stays what was given, so that relative folders are meant from there */
-    const char *module;   /* the shared object to load: `config->app`, or what was compiled from it */
+    const char *module;   /* the shared object to load: what was sealed of `config->app` */
     const region *region;
     unsigned row; /* this incarnation's row; its word is BOOTING */
     unsigned slot, generation;
+    unsigned release; /* number of the release that config and module belong to */
     unsigned workers; /* configured number, never 0 */
     const worker_listener *listeners;
     size_t listener_count;

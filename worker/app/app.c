@@ -58,13 +58,16 @@ static hub_status does_not_load(const char *named, const char *real, error *why)
 hub_status app_load(hub_app **out, const char *module_path, const config *settings, error *why)
 {
     const char *path = settings->app ? settings->app : module_path; /* what its owner knows it by */
-    char *real = realpath(module_path, NULL); /* with a slash in it, dlopen looks nowhere else */
-    if (!real)
+    char beside[PATH_MAX]; /* with a slash in it, dlopen looks nowhere else */
+    if (!strchr(module_path, '/')) {
+        snprintf(beside, sizeof beside, "./%s", module_path);
+        module_path = beside;
+    }
+    if (access(module_path, F_OK) < 0)
         return error_set(why, HUB_ENOENT, "application '%s': cannot find %s: %s", path, module_path,
                          strerror(errno));
-    void *object = dlopen(real, RTLD_NOW | RTLD_LOCAL);
-    hub_status status = object ? HUB_OK : does_not_load(path, real, why);
-    free(real);
+    void *object = dlopen(module_path, RTLD_NOW | RTLD_LOCAL);
+    hub_status status = object ? HUB_OK : does_not_load(path, module_path, why);
     if (status != HUB_OK)
         return status;
     const hub_module *module = dlsym(object, "hub_module_declared");

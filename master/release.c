@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/release.h"
+
+#include "common/log.h"
+#include "master/spawn.h"
+#include "worker/app/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { COPY_TRIES = 5 };
+
+/* ---- in the sealer ---- */
+
+static hub_status open_application(const char *path, int *fd, struct stat *status, error *failure)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return error_set(failure, errno == ENOENT ? HUB_ENOENT : HUB_ESYSTEM,
+                         errno == ENOENT ? "cannot find the application %s: %s"
+                                         : "cannot read the application %s: %s",
+                         path, strerror(errno));
+    if (fstat(*fd, status) < 0 || !S_ISREG(status->st_mode)) {
+        close(*fd);
+        return error_set(failure, HUB_EINVAL, "the application %s is not a file; give a .so or .c file",
+                         path);
+    }
+    return HUB_OK;
+}
+
+static bool copy(int from, int to, off_t length)
+{
+    off_t done = 0;
+    if (ftruncate(to, 0) < 0 || lseek(to, 0, SEEK_SET) < 0)
+        return false;
+    while (done < length) {
+        ssize_t part = sendfile(to, from, &done, (size_t)(length - done));
+        if (part == 0) /* it became shorter: the caller sees that it changed */
+            return true;
+        if (part < 0 && errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+static bool unchanged(int fd, const struct stat *before)
+{
+    struct stat now;
+    return fstat(fd, &now) == 0 && now.st_size == before->st_size &&
+           now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+/* A file that is written to while it is copied is copied again: half a deploy is none. */
+static hub_status copy_whole(const char *path, int to, error *failure)
+{
+    struct stat status;
+    int from;
+    for (int i = 0; i < COPY_TRIES; i++) {
+        hub_status result = open_application(path, &from, &status, failure);
+        if (result != HUB_OK)
+            return result;
+        bool copied = copy(from, to, status.st_size), whole = unchanged(from, &status);
+        int cause = errno;
+        close(from);
+        if (!copied)
+            return error_set(failure, HUB_ESYSTEM, "cannot copy the application %s: %s", path,
+                             strerror(cause));
+        if (whole)
+            return HUB_OK;
+        usleep(100 * 1000);
+    }
+    return error_set(failure, HUB_EAGAIN, "the application %s is being written to: reload when it is whole",
+                     path);
+}
+
+static hub_status fill(const release *self, error *failure)
+{
+    char *compiled = NULL;
+    const char *path = self->settings.app;
+    hub_status status = HUB_OK;
+    if (compile_is_source(path)) {
+        status = compile_application(path, &compiled, failure);
+        path = compiled;
+    }
+    if (status == HUB_OK)
+        status = copy_whole(path, self->module, failure);
+    free(compiled);
+    return status;
+}
+
+static int seal_main(void *arg)
+{
+    const release *self = arg;
+    error failure = {.status = HUB_OK};
+    if (fill(self, &failure) == HUB_OK)
+        return WORKER_EXIT_OK;
+    log_error("%s", failure.text);
+    return WORKER_EXIT_APP;
+}
+
+/* ---- in the master ---- */
+
+static uint64_t in_ns(double seconds)
+{
+    return seconds > 0 ? (uint64_t)(seconds * (double)CLOCK_NS_PER_S) : 0;
+}
+
+/* What maps and tracebacks show of the application: its file's own name. */
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+hub_status release_begin(release **out, unsigned number, config *settings, pid_t *sealer, error *failure)
+{
+    release *self = calloc(1, sizeof *self);
+    if (!self) {
+        config_free(settings);
+        return error_set(failure, HUB_ENOMEM, "no memory for a release");
+    }
+    *self = (release){.number = number, .settings = *settings, .holders = 1};
+    memset(settings, 0, sizeof *settings);
+    self->limits = (slot_limits){
+        .boot_ns = in_ns(self->settings.boot_timeout),
+        .timeout_ns = in_ns(self->settings.timeout),
+        .graceful_ns = in_ns(self->settings.graceful_timeout),
+    };
+    self->module = memfd_create(base_name(self->settings.app), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (self->module < 0) {
+        hub_status status =
+            error_set(failure, HUB_ESYSTEM, "cannot keep the application in memory: %s", strerror(errno));
+        release_drop(self);
+        return status;
+    }
+    snprintf(self->path, sizeof self->path, "/proc/self/fd/%d", self->module);
+
+    spawn_request request = {
+        .label = "sealer", .run = seal_main, .arg = self, .keep = &self->module, .keep_count = 1};
+    hub_status status = spawn_process(&request, sealer, failure);
+    if (status != HUB_OK) {
+        release_drop(self);
+        return status;
+    }
+    *out = self;
+    return HUB_OK;
+}
+
+hub_status release_seal(release *self, int status, error *failure)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_APP)
+        return error_set(failure, HUB_EFAIL, "see above"); /* its own line says more */
+    if (WIFSIGNALED(status))
+        return error_set(failure, HUB_EFAIL, "the process that copies the application was killed by SIG%s",
+                         sigabbrev_np(WTERMSIG(status)));
+    if (WEXITSTATUS(status) != 0)
+        return error_set(failure, HUB_EFAIL, "the process that copies the application ended with code %d",
+                         WEXITSTATUS(status));
+    if (fcntl(self->module, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        return error_set(failure, HUB_ESYSTEM, "cannot seal the application: %s", strerror(errno));
+    return HUB_OK;
+}
+
+release *release_hold(release *self)
+{
+    self->holders++;
+    return self;
+}
+
+void release_drop(release *self)
+{
+    if (!self || --self->holders)
+        return;
+    config_free(&self->settings);
+    if (self->module >= 0)
+        close(self->module);
+    free(self);
+}
