@@ -66,6 +66,7 @@ typedef struct row {
     _Alignas(64) _Atomic uint32_t connections; /* open client sockets */
     _Atomic uint32_t accepting;                /* 1: its accept watchers are armed */
     _Atomic uint64_t accepted;
+    _Atomic uint64_t requests; /* of HTTP */
     _Atomic uint64_t messages_in, messages_out;
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t dropped;     /* messages not given to a client whose queue was full */

@@ -37,7 +37,10 @@ typedef struct config {
     double timeout;          /* a worker whose hub has not turned for so long is killed; 0: never */
     double boot_timeout;     /* from fork to READY */
     double graceful_timeout; /* from TERM to the end of a worker */
-    double reload_verify;    /* a new release is abandoned when a worker of it dies so soon after READY */
+    unsigned max_requests, max_requests_jitter;             /* a worker is replaced after so many; 0: never */
+    size_t max_worker_memory, max_worker_memory_jitter;     /* bytes of its own; 0: without a limit */
+    double max_worker_lifetime, max_worker_lifetime_jitter; /* seconds; 0: without a limit */
+    double reload_verify; /* a new release is abandoned when a worker of it dies so soon after READY */
 
     /* connections */
     unsigned worker_connections;    /* a worker stops accepting at this number */

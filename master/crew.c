@@ -94,7 +94,7 @@ static size_t list_kept(const crew *self, const release *what, int kept[])
 }
 
 typedef struct birth {
-    crew_worker worker;
+    worker_entry worker;
     worker_boot boot;
 } birth;
 

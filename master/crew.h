@@ -18,9 +18,6 @@
 #include "master/spawn.h"
 #include "worker/worker.h"
 
-/* worker_main, or what stands in for it. */
-typedef int (*crew_worker)(const worker_boot *boot);
-
 /* How a worker ended. */
 typedef struct crew_end {
     slot *place;        /* not filled again yet: crew_assign says by what */
@@ -32,7 +29,7 @@ typedef struct crew_end {
 
 typedef struct crew {
     /* set by the owner */
-    crew_worker worker;
+    worker_entry worker;
     const listener_set *listeners;
     void (*on_ready)(void *arg, slot *place);
     void (*on_end)(void *arg, const crew_end *end);

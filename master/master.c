@@ -91,7 +91,9 @@ static void give_up_start(struct master *master, int exit_code)
     if (master->phase != MASTER_STARTING && master->phase != MASTER_SEALING)
         return;
     /* The cause was logged as an error where it was known. */
-    log_info("the first worker could not boot: the server ends; mend what is said above and start it again");
+    if (master->phase == MASTER_STARTING)
+        log_info(
+            "the first worker could not boot: the server ends; mend what is said above and start it again");
     master->exit_code = exit_code;
     master->phase = MASTER_ENDING;
     crew_tell_all(&master->crew, SLOT_QUIT, FAREWELL_STOP);
@@ -200,6 +202,8 @@ static void install(struct master *master, release *what)
     roll_to(&master->roll, what);
     apply_worker_count(master, settings);
     if (master->phase == MASTER_SEALING) {
+        log_info("hubbub %s: %s, %u worker%s", HUB_VERSION, settings->app, master->crew.count,
+                 master->crew.count == 1 ? "" : "s");
         master->phase = MASTER_STARTING;
         crew_tell(&master->crew, master->crew.slots[0], SLOT_WANTED);
         return;
@@ -554,16 +558,14 @@ int master_run(const master_options *options)
     master->exit_code = MASTER_EXIT_SYSTEM;
     master->signals = -1;
 
-    unsigned workers = config_worker_count(options->config);
-    log_info("hubbub %s: %s, %u worker%s", HUB_VERSION, options->config->app, workers,
-             workers == 1 ? "" : "s");
     fflush(NULL); /* else every child would write again what is still buffered */
     if (open_master(master, &failure) != HUB_OK) {
         log_error("%s", failure.text);
     } else if (begin_release(master, options->config) == HUB_OK) {
         master->exit_code = MASTER_EXIT_OK;
         run_loop(master);
-        log_info("ended");
+        if (master->releases)
+            log_info("ended");
     }
     int exit_code = master->exit_code;
     close_master(master);

@@ -5,16 +5,17 @@
  *
  * Signals: TERM finishes gracefully, INT and QUIT end at once, also during a drain; HUP reads the
  * configuration again, seals a release and brings it into every slot (roll.h); WINCH lets the workers finish
- * and keeps the master; TTIN and TTOU are one worker more or fewer. They are read from a signalfd and stay blocked: so there is no handler that a child could inherit,
- * a fork needs no care for signals that arrive meanwhile, and as process 1, where signals without a handler
- * are thrown away, blocked ones are not. Ended children are reaped with waitpid(-1), not by libev's own child
- * watchers, because those live only in the default loop and say nothing of children that are not known.
+ * and keeps the master; TTIN and TTOU are one worker more or fewer. They are read from a signalfd and stay
+ * blocked: so there is no handler that a child could inherit, a fork needs no care for signals that arrive
+ * meanwhile, and as process 1, where signals without a handler are thrown away, blocked ones are not. Ended
+ * children are reaped with waitpid(-1), not by libev's own child watchers, because those live only in the
+ * default loop and say nothing of children that are not known.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
 #include "config/config.h"
-#include "master/crew.h"
+#include "worker/worker.h"
 
 /* Exit codes of the server. */
 enum {
@@ -29,7 +30,7 @@ typedef struct master_options {
     config *config; /* taken over: what the first release runs */
     int argc;       /* of the command line, which is read again at each reload */
     char *const *argv;
-    crew_worker worker; /* what a child runs: worker_main */
+    worker_entry worker; /* what a child runs: worker_main */
 } master_options;
 
 /*

@@ -143,8 +143,7 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
     }
     snprintf(self->path, sizeof self->path, "/proc/self/fd/%d", self->module);
 
-    spawn_request request = {
-        .label = "sealer", .run = seal_main, .arg = self, .keep = &self->module, .keep_count = 1};
+    spawn_request request = {.run = seal_main, .arg = self, .keep = &self->module, .keep_count = 1};
     hub_status status = spawn_process(&request, sealer, failure);
     if (status != HUB_OK) {
         release_drop(self);

@@ -81,12 +81,11 @@ void roll_ready(roll *self, slot *place)
         set_release(&self->proven, place->release);
     if (place->release != self->target)
         return;
-    self->until_ns = now_ns + (on_probation(self) ? verify_ns(self) : 0);
+    self->proven_ns = now_ns + verify_ns(self);
     if (place != self->crew->successor)
         return;
     self->phase = ROLL_WATCHING;
-    if (self->canary_lived)
-        self->until_ns = now_ns;
+    self->watched_ns = on_probation(self) && !self->canary_lived ? self->proven_ns : now_ns;
 }
 
 void roll_ended(roll *self, const crew_end *end)
@@ -202,11 +201,11 @@ void roll_turn(roll *self)
     uint64_t now_ns = clock_monotonic_ns();
     if (!self->proven)
         return;
-    if (self->phase == ROLL_WATCHING && now_ns >= self->until_ns)
+    if (self->phase == ROLL_WATCHING && now_ns >= self->watched_ns)
         seat(self);
     if (self->phase == ROLL_RESTING)
         rest(self, now_ns);
-    if (self->phase == ROLL_PROVING && now_ns >= self->until_ns && all_ready(self))
+    if (self->phase == ROLL_PROVING && now_ns >= self->proven_ns && all_ready(self))
         reach(self);
 }
 
@@ -219,8 +218,9 @@ uint64_t roll_deadline_ns(const roll *self)
 {
     switch (self->phase) {
     case ROLL_WATCHING:
+        return self->watched_ns;
     case ROLL_PROVING:
-        return self->until_ns;
+        return self->proven_ns;
     case ROLL_RESTING:
         return self->not_before_ns > clock_monotonic_ns() ? self->not_before_ns : 0;
     default:

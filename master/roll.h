@@ -27,7 +27,8 @@ typedef struct roll {
     release *proven; /* what is gone back to; NULL before any worker was ready */
     roll_phase phase;
     bool canary_lived;      /* of the target */
-    uint64_t until_ns;      /* watching, proving */
+    uint64_t watched_ns;    /* the end of watching */
+    uint64_t proven_ns;     /* the end of proving, when nobody becomes ready until then */
     uint64_t not_before_ns; /* after a failure: when the next successor is tried */
     unsigned failures;      /* in a row, of successors on a proven release */
     unsigned replaced;      /* slots, of this target */

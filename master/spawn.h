@@ -9,7 +9,7 @@
 #include <signal.h>
 
 typedef struct spawn_request {
-    const char *label; /* of its log lines: "worker 3" */
+    const char *label; /* of its log lines: "worker 3"; NULL: none */
     int (*run)(void *arg);
     void *arg;
     const int *keep; /* descriptors that the child keeps besides 0, 1 and 2, in any order */

@@ -11,6 +11,7 @@
 #include "worker/hub/loop.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/connection.h"
+#include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
 #include "worker/ws/websocket.h"
 
@@ -33,6 +34,7 @@ static struct worker {
     ev_signal terminate, interrupt, quit;
     ev_io master_gone;
     ev_timer heartbeat, grace, poll_end;
+    retirement retirement;
     bool draining, stopping, aborted;
     double drain_began;
     size_t drain_step; /* the next */
@@ -72,6 +74,7 @@ static void on_poll_end(struct ev_loop *loop, ev_timer *timer, int events)
 static void call_last(void)
 {
     worker.ws.drain_time = 0;
+    worker.http.patient = false;
     connections_drain();
 }
 
@@ -131,6 +134,9 @@ static void drain(void)
     worker.draining = true;
     worker.drain_began = loop_now();
     row_change(worker.row, atomic_load(&worker.row->word), ROW_DRAINING);
+    bool replaced = atomic_load(&worker.row->farewell) == FAREWELL_REPLACED;
+    worker.http.patient = replaced;
+    worker.ws.restarting = replaced;
     acceptor_close();
     /* Connections that wait in a queue which nobody would ever serve are better off with an error. */
     for (size_t i = 0; i < worker.boot->listener_count; i++)
@@ -169,7 +175,15 @@ static void on_master_gone(struct ev_loop *loop, ev_io *io, int events)
 static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)timer, (void)events;
-    atomic_store_explicit(&worker.row->heartbeat_ns, clock_monotonic_ns(), memory_order_relaxed);
+    uint64_t now_ns = clock_monotonic_ns();
+    atomic_store_explicit(&worker.row->heartbeat_ns, now_ns, memory_order_relaxed);
+    if (worker.draining || atomic_load_explicit(&worker.row->wish, memory_order_relaxed))
+        return;
+    row_wish wish = retirement_due(&worker.retirement, worker.row, now_ns);
+    if (wish) {
+        atomic_store(&worker.row->wish, wish);
+        region_ring_master(worker.boot->region);
+    }
 }
 
 static hub_status start_accepting(error *why)
@@ -333,8 +347,26 @@ static hub_status spawn_start(const worker_boot *boot, error *why)
     return HUB_OK;
 }
 
+static hub_status plan_retirement(const worker_boot *boot, error *why)
+{
+    (void)why;
+    const config *settings = boot->config;
+    retirement_plan(&worker.retirement,
+                    &(retirement_limits){
+                        .requests = settings->max_requests,
+                        .requests_jitter = settings->max_requests_jitter,
+                        .memory = settings->max_worker_memory,
+                        .memory_jitter = settings->max_worker_memory_jitter,
+                        .lifetime = settings->max_worker_lifetime,
+                        .lifetime_jitter = settings->max_worker_lifetime_jitter,
+                    },
+                    (double)random() / (double)RAND_MAX, clock_monotonic_ns());
+    return HUB_OK;
+}
+
 static const boot_step boot_steps[] = {
-    open_loop, watch_supervision, open_connections, open_bus, load_application, open_protocols, spawn_start,
+    open_loop,        watch_supervision, open_connections, open_bus,
+    load_application, open_protocols,    plan_retirement,  spawn_start,
 };
 
 int worker_main(const worker_boot *boot)

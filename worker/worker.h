@@ -38,4 +38,7 @@ typedef struct worker_boot {
  */
 int worker_main(const worker_boot *boot);
 
+/* worker_main, or what stands in for it in tests of the master. */
+typedef int (*worker_entry)(const worker_boot *boot);
+
 #endif

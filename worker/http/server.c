@@ -64,7 +64,7 @@ static void be_idle(connection *c)
 {
     http_state *h = c->state;
     h->partial = false;
-    if (h->ended || h->draining)
+    if (h->ended || (h->draining && !server->patient))
         finish(c);
     else
         connection_time(c, server->keep_alive);
@@ -301,6 +301,12 @@ static http_error open_body(hub_http *http)
     return http->head.content_length > limits.body ? HTTP_ERROR_BODY_TOO_LARGE : HTTP_ERROR_NONE;
 }
 
+/* Adds one to a counter of the scoreboard, whose only writer this process is. */
+static void count(_Atomic uint64_t *word)
+{
+    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 /* A head that lies whole in `bytes`. False: it was refused. */
 static bool begin_request(connection *c, hub_bytes bytes)
 {
@@ -313,6 +319,7 @@ static bool begin_request(connection *c, hub_bytes bytes)
     http->connection = c;
     http->ended = h->ended;
     h->exchange = http;
+    count(&connections_row()->requests);
     http_error problem = read_head(http, bytes);
     if (problem == HTTP_ERROR_NONE)
         problem = open_body(http);
@@ -602,7 +609,7 @@ static void on_drain(connection *c)
     h->draining = true;
     if (h->exchange && !h->exchange->dropping)
         h->exchange->close = true;
-    else
+    else if (!server->patient)
         finish(c);
 }
 

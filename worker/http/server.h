@@ -14,6 +14,11 @@ typedef struct http_server {
     http_limits limits;
     connection_limits output;                        /* soft: a client that does not read is not read */
     double keep_alive, header_timeout, body_timeout; /* seconds */
+    /*
+     * What becomes of idle connections of a draining worker. True: each is served until it has made its next
+     * request, whose answer closes it, so that none is closed just when a client asks. False: closed at once.
+     */
+    bool patient;
     double send_timeout; /* seconds in which a client must take something of an answer that waits */
     compress_settings compress;
     /*

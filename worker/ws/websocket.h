@@ -35,6 +35,7 @@ typedef struct ws_server {
     const router *router; /* for parameters */
     size_t session_size;  /* bytes of the application's data for each client */
     double ping_interval, ping_timeout, close_timeout;
+    bool restarting;   /* a draining worker's clients may come back at once: 1012 instead of 1001 */
     double drain_time; /* closes of a draining worker are spread over so many seconds; 0: all at once */
     deflate_mode deflate;
     size_t deflate_threshold; /* bytes: shorter messages are sent as they are */

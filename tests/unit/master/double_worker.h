@@ -256,8 +256,9 @@ static void open_stage(script acts, unsigned workers, server *at)
     at->config.bind[0] = strdup("127.0.0.1:0");
     at->config.log_level = HUB_DEBUG;
     at->config.log_size = 1 << 20;
+    at->config.reload_verify = 0;
     free(at->config.app);
-    at->config.app = strdup("double.so");
+    at->config.app = strdup("/bin/true"); /* workers are doubles: any file will do */
 }
 
 static void start_master(server *at)
@@ -273,9 +274,15 @@ static void start_master(server *at)
     /* What loses its parent becomes the master's, as it is for process 1. */
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    master_options options = {.config = &at->config, .module = "double.so", .worker = double_worker};
+    /* What is read again at a reload: the same. */
+    char workers[32], bind[160], verify[64];
+    snprintf(workers, sizeof(workers), "--workers=%u", at->config.workers);
+    snprintf(bind, sizeof(bind), "--bind=%s", at->config.bind[0]);
+    snprintf(verify, sizeof(verify), "--reload-verify=%g", at->config.reload_verify);
+    char *arguments[] = {"hubbub",       workers, bind, verify, "--log-size=1M", "--log-level=debug",
+                         at->config.app, NULL};
+    master_options options = {.config = &at->config, .argc = 7, .argv = arguments, .worker = double_worker};
     int code = master_run(&options);
-    config_free(&at->config);
     exit(code);
 }
 
@@ -337,7 +344,7 @@ static int pid_of(unsigned slot, unsigned generation)
 }
 
 /* Ended, and not yet reaped. */
-static bool is_zombie(int pid)
+static __attribute__((unused)) bool is_zombie(int pid)
 {
     char path[32], text[256] = "";
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);

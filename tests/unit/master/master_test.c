@@ -306,20 +306,6 @@ static void a_worker_that_ignores_sigquit_is_killed_two_seconds_later(void **sta
     close_stage(&at);
 }
 
-static void sighup_changes_nothing(void **state)
-{
-    (void)state;
-    server at;
-    start_until_ready(everybody_serves, 1, &at);
-    kill(at.pid, SIGHUP);
-    kill(pid_of(0, 1), SIGHUP);
-    assert_soon(count_in_log(&at, "SIGHUP changes nothing") == 1);
-    kill(at.pid, SIGTERM);
-    assert_exit(&at, 0);
-    assert_int_equal(pid_of(0, 2), 0);
-    close_stage(&at);
-}
-
 static act hears_only_the_pipe(unsigned slot, unsigned generation)
 {
     (void)slot, (void)generation;
@@ -570,7 +556,6 @@ int main(void)
         cmocka_unit_test(a_signal_to_the_whole_group_replaces_no_worker),
         cmocka_unit_test(sigint_during_a_drain_ends_at_once),
         cmocka_unit_test(a_worker_that_ignores_sigquit_is_killed_two_seconds_later),
-        cmocka_unit_test(sighup_changes_nothing),
         cmocka_unit_test(workers_learn_of_the_masters_death_by_the_pipe),
         cmocka_unit_test(a_booting_worker_ends_when_its_master_dies),
         cmocka_unit_test(a_killed_worker_is_replaced_within_a_second_and_the_others_stay),

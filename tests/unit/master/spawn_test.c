@@ -44,9 +44,10 @@ static int forget(void **state)
     return 0;
 }
 
-static int look_around(const worker_boot *boot)
+static int look_around(void *arg)
 {
-    found->slot = boot->slot;
+    if (arg)
+        found->slot = *(unsigned *)arg;
     DIR *listing = opendir("/proc/self/fd");
     if (!listing)
         return 99;
@@ -69,14 +70,14 @@ static int look_around(const worker_boot *boot)
 }
 
 /* Spawns a child that looks around and returns how it ended. */
-static int spawn(spawn_entry entry, const int *keep, size_t count)
+static int spawn(int (*run)(void *arg), const int *keep, size_t count)
 {
-    worker_boot boot = {.slot = 5};
-    spawn_request request = {&boot, entry, keep, count};
+    unsigned slot = 5;
+    spawn_request request = {"worker 5", run, &slot, keep, count};
     error failure = {.status = HUB_OK};
     pid_t pid;
     int status;
-    assert_int_equal(spawn_worker(&request, &pid, &failure), HUB_OK);
+    assert_int_equal(spawn_process(&request, &pid, &failure), HUB_OK);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
@@ -183,9 +184,9 @@ static void a_worker_is_told_of_its_parents_death(void **state)
     assert_int_equal(found->death_signal, SIGTERM);
 }
 
-static int write_to_stdout(const worker_boot *boot)
+static int write_to_stdout(void *arg)
 {
-    (void)boot;
+    (void)arg;
     printf("buffered");
     return 0;
 }
@@ -217,12 +218,11 @@ static void a_failed_fork_is_an_error_with_the_limit_that_was_met(void **state)
         struct rlimit none = {0, 0};
         if ((geteuid() == 0 && setuid(65534) < 0) || setrlimit(RLIMIT_NPROC, &none) < 0)
             _exit(77);
-        worker_boot boot = {.slot = 0};
-        spawn_request request = {&boot, look_around, NULL, 0};
+        spawn_request request = {"worker 0", look_around, NULL, NULL, 0};
         error failure = {.status = HUB_OK};
         sigset_t after;
         pid_t pid;
-        hub_status status = spawn_worker(&request, &pid, &failure);
+        hub_status status = spawn_process(&request, &pid, &failure);
         if (status == HUB_OK)
             _exit(1);
         sigprocmask(SIG_SETMASK, NULL, &after);
