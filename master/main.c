@@ -82,7 +82,6 @@ static int serve(config *settings, int argc, char *const argv[])
             "worker-class %s: every worker of hubbub is a hub that runs handlers as greenlets, so nothing "
             "changes by it",
             settings->worker_class);
-    process_raise_file_limit(settings);
     return master_run(&(master_options){
         .config = settings, .argc = argc, .argv = argv, .worker = process_run_worker});
 }
