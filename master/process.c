@@ -152,9 +152,11 @@ static bool is_off(const config *settings)
 /* The CPUs of the option; *allowed are those that this process may use. */
 static hub_status find_cpus(const config *settings, cpu_set_t *allowed, cpu_set_t *wanted, error *failure)
 {
-    if (sched_getaffinity(0, sizeof *allowed, allowed) < 0)
-        return error_set(failure, HUB_ESYSTEM, "cpu-affinity: cannot tell which CPUs may be used: %s",
-                         strerror(errno));
+    if (sched_getaffinity(0, sizeof *allowed, allowed) < 0) {
+        error_set(failure, HUB_ESYSTEM, "cpu-affinity: cannot tell which CPUs may be used: %s",
+                  strerror(errno));
+        return HUB_ESYSTEM;
+    }
     if (!cpus_parse_list(settings->cpu_affinity, wanted))
         *wanted = *allowed; /* auto */
     return HUB_OK;
