@@ -550,6 +550,8 @@ void connection_finish(connection *c)
     if (c->closed || c->finishing)
         return;
     c->finishing = true;
+    for (connection_waiter *w = c->waiters; w; w = w->next)
+        greenlet_wake(w->greenlet, HUB_ECLOSED);
     if (!c->out.first)
         end_of_output(c);
 }

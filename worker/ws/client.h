@@ -30,7 +30,7 @@ typedef struct inbox_message {
 
 struct hub_ws {
     session session;        /* its first member: what rooms deliver to */
-    connection *connection; /* NULL: gone */
+    connection *connection; /* NULL: gone, or it ends by itself */
     const ws_route *route;
     message_parser parser;
     greenlet *greenlet;   /* that runs its handler; NULL: none */
@@ -72,6 +72,13 @@ static inline void client_count(_Atomic uint64_t *word)
 
 /* Gives back the memory in which the message lent to the handler lies. */
 void client_release(hub_ws *ws);
+
+/*
+ * All that the two sides will say is said, or queued: ends the connection once the queue is empty, the server
+ * first (RFC 6455, 7.1.1). The connection may take its time; the client is gone for rooms and application
+ * before this turn of the hub ends. Any context.
+ */
+void client_end(hub_ws *ws);
 
 /* Frees a client of which neither connection nor handler is left. */
 void client_free(hub_ws *ws);

@@ -88,8 +88,7 @@ void send_close(hub_ws *ws, uint16_t code, hub_bytes reason)
 void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason)
 {
     send_close(ws, code, reason);
-    connection_finish(ws->connection);
-    handler_end_receiving(ws);
+    client_end(ws);
 }
 
 /* Queues a message, deflated when that was agreed and makes it smaller. Errors: those of connection_send. */

@@ -24,6 +24,14 @@ void client_release(hub_ws *ws)
     ws->current_block = NULL;
 }
 
+/* All is said: on_kick, later in this turn, when nobody up the stack holds the client any more. */
+void client_end(hub_ws *ws)
+{
+    connection_finish(ws->connection);
+    connection_kick(ws->connection);
+    handler_end_receiving(ws);
+}
+
 /* Neither connection nor handler is left. */
 void client_free(hub_ws *ws)
 {
@@ -54,8 +62,7 @@ static void on_close_frame(hub_ws *ws, const message_event *event)
     ws->close_received = true;
     send_remember_close(ws, event->code, event->bytes);
     send_close(ws, event->code, hub_text(NULL)); /* echoes the code (5.5.1), unless ours went out before */
-    connection_finish(ws->connection);           /* the server ends the TCP connection first (7.1.1) */
-    handler_end_receiving(ws);
+    client_end(ws);
 }
 
 /* One event of the parser. False: the connection takes no more. */
@@ -217,6 +224,8 @@ static void on_drain(connection *c)
         connection_time(c, client_server->drain_time * ((double)random() / (double)RAND_MAX));
 }
 
+/* ---- the end ---- */
+
 static void on_gone(connection *c)
 {
     hub_ws *ws = c->state;
@@ -234,6 +243,36 @@ static void on_gone(connection *c)
         handler_finish(ws);
     else
         client_free(ws);
+}
+
+static void end_in_time(connection *c)
+{
+    connection_close(c); /* its client does not take what is queued */
+}
+
+static void ignore(connection *c)
+{
+    (void)c;
+}
+
+/* A connection without a client. It is finishing, so that bytes and their end are not handed on. */
+static const protocol ending_protocol = {
+    .name = "websocket, ending",
+    .on_timer = end_in_time,
+    .on_drain = ignore,
+    .on_gone = ignore,
+};
+
+/*
+ * A client that was told all and heard out is gone, though it may keep its connection: who shares a room with
+ * it must not wait for that. The time for the close frame goes on.
+ */
+static void on_kick(connection *c)
+{
+    if (!c->finishing)
+        return; /* only its queue is short again */
+    on_gone(c);
+    connection_become(c, &ending_protocol, c->limits, NULL);
 }
 
 static const protocol ws_protocol = {

@@ -827,13 +827,14 @@ static void under_policy_block_a_sender_whose_client_reads_nothing_is_let_go_in_
     ws_route *to = serve_flood(HUB_POLICY_BLOCK);
     to->limits.time = 0.2;
     serving.ws.ping_interval = 0; /* never */
-    serving.ws.close_timeout = 0.1;
+    serving.ws.close_timeout = 0.5;
     static client c;
     visit(&c);
     fake.room = 200;
     ws_handshake(&c, "/flood");
     assert_true(world_until(is_set, &seen.done));
     assert_int_equal(seen.status, HUB_ECLOSED);
+    assert_int_equal(connections_count(), 1); /* it is not kept until the connection ends */
     assert_true(world_until(no_connections, NULL));
     assert_int_equal(atomic_load(&world_row()->closed_slow), 1);
     client_close(&c);
@@ -1008,6 +1009,137 @@ static void a_message_above_the_limit_closes_with_1009(void **state)
     client_close(&c);
 }
 
+/* ---- clients that are done, but keep their connection ---- */
+
+static hub_status join_noting(hub_ws *ws, void *arg)
+{
+    assert_int_equal(hub_join(ws, "lobby"), HUB_OK);
+    return open_noting(ws, arg);
+}
+
+/* The client has been told all and was heard out, so it is gone for the application; only its connection is
+ * still there. */
+static void expect_gone(uint16_t code)
+{
+    assert_true(world_until(has_closed, NULL));
+    assert_int_equal(connections_count(), 1);
+    assert_int_equal(rooms_count(), 0);
+    assert_int_equal(sessions_count(), 0);
+    assert_int_equal(seen.code, code);
+}
+
+/* Whatever the connection still does, the close handler ran once. */
+static void expect_closed_once(client *c)
+{
+    client_close(c);
+    assert_true(world_until(no_connections, NULL));
+    world_turn(3);
+    assert_int_equal(seen.closed, 1);
+    assert_int_equal(greenlet_count().alive, 0);
+}
+
+static void serve_members(void)
+{
+    serve_ws("/events",
+             (ws_route){.on_open = join_noting, .on_message = message_noting, .on_close = close_noting});
+}
+
+static void a_client_that_closed_but_keeps_its_connection_is_gone_at_once(void **state)
+{
+    (void)state;
+    serve_members();
+    static client c;
+    ws_connect(&c, "/events");
+    ws_say(&c, "last");
+    ws_say_close(&c, 4321, "good bye");
+    expect_gone(4321);
+    assert_string_equal(seen.log, "last,");
+    assert_string_equal(seen.reason, "good bye");
+    ws_expect_close(&c, 4321, false);
+    assert_true(client_wait_end(&c));
+    ws_say(&c, "too late");
+    world_turn(3);
+    connections_drain();
+    assert_string_equal(seen.log, "last,");
+    expect_closed_once(&c);
+}
+
+static void a_client_that_answers_our_close_is_gone_at_once(void **state)
+{
+    (void)state;
+    serve_members();
+    static client c;
+    ws_connect(&c, "/events");
+    assert_int_equal(hub_ws_close(seen.ws, 4000, "go"), HUB_OK);
+    ws_expect_close(&c, 4000, false);
+    world_turn(3);
+    assert_int_equal(seen.closed, 0);
+    ws_say_close(&c, 4000, "");
+    expect_gone(4000);
+    expect_closed_once(&c);
+}
+
+static void a_client_that_broke_the_protocol_is_gone_at_once(void **state)
+{
+    (void)state;
+    serve_members();
+    static client c;
+    ws_connect(&c, "/events");
+    ws_send(&c, 0x83, "?", 1);
+    expect_gone(1002);
+    ws_expect_close(&c, 1002, false);
+    expect_closed_once(&c);
+}
+
+static void a_client_that_closed_and_does_not_read_is_gone_at_once(void **state)
+{
+    (void)state;
+    serving.fake = true;
+    serving.ws.close_timeout = 0.1;
+    serve_members();
+    static client c;
+    ws_connect(&c, "/events");
+    fake.room = 0;
+    ws_say_close(&c, 1000, "");
+    expect_gone(1000);
+    assert_true(world_until(no_connections, NULL)); /* nobody waits for it for ever */
+    expect_closed_once(&c);
+}
+
+static void the_close_handler_of_a_client_that_keeps_its_connection_follows_its_messages(void **state)
+{
+    (void)state;
+    serve_ws("/parked", (ws_route){.on_message = message_parked, .on_close = close_noting});
+    static client c;
+    ws_connect(&c, "/parked");
+    ws_say(&c, "1");
+    ws_say(&c, "2");
+    ws_say_close(&c, 1000, "");
+    ws_expect_close(&c, 1000, false);
+    world_turn(3);
+    assert_int_equal(sessions_count(), 0);
+    assert_int_equal(seen.closed, 0);
+    hub_event_set(seen.gate);
+    expect_gone(1000);
+    assert_string_equal(seen.log, "message,message,");
+    expect_closed_once(&c);
+}
+
+static void a_loop_whose_client_keeps_its_connection_ends_at_once(void **state)
+{
+    (void)state;
+    serve_ws("/echo", (ws_route){.handler = echo});
+    static client c;
+    ws_connect(&c, "/echo");
+    ws_say_close(&c, 1000, "");
+    assert_true(world_until(is_set, &seen.done));
+    assert_true(world_until(no_greenlets, NULL));
+    assert_int_equal(connections_count(), 1);
+    assert_int_equal(sessions_count(), 0);
+    ws_expect_close(&c, 1000, false);
+    client_close(&c);
+}
+
 /* ---- clients that vanish at every moment ---- */
 
 static void a_client_may_end_after_any_byte(void **state)
@@ -1092,6 +1224,12 @@ int main(void)
         TEST(a_client_that_does_not_answer_our_close_is_left),
         TEST(a_broken_frame_closes_with_1002_and_reads_nothing_more),
         TEST(a_message_above_the_limit_closes_with_1009),
+        TEST(a_client_that_closed_but_keeps_its_connection_is_gone_at_once),
+        TEST(a_client_that_answers_our_close_is_gone_at_once),
+        TEST(a_client_that_broke_the_protocol_is_gone_at_once),
+        TEST(a_client_that_closed_and_does_not_read_is_gone_at_once),
+        TEST(the_close_handler_of_a_client_that_keeps_its_connection_follows_its_messages),
+        TEST(a_loop_whose_client_keeps_its_connection_ends_at_once),
         TEST(a_client_may_end_after_any_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
