@@ -160,6 +160,19 @@ def test_a_ping_is_answered_with_its_payload(server, payload):
         assert (pong.opcode, pong.payload, pong.fin) == (PONG, payload, True)
 
 
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+def test_many_pings_are_answered_one_by_one_in_order(server, piece):
+    payloads = [b"%d " % number * number for number in range(40)]
+    data = b"".join(frame(PING, payload) for payload in payloads) + frame(TEXT, "behind them")
+    with WebSocket(server) as client:
+        for begin in range(0, len(data), piece):
+            client.send(data[begin:begin + piece])
+        for payload in payloads:
+            pong = client.receive_frame()
+            assert (pong.opcode, pong.payload) == (PONG, payload)
+        assert client.receive_text() == "behind them"
+
+
 def test_a_pong_that_nobody_asked_for_is_ignored(server):
     with WebSocket(server) as client:
         client.send_frame(PONG, b"hello?")
@@ -172,6 +185,13 @@ def test_a_close_is_answered_with_its_code(server, code):
     with WebSocket(server) as client:
         client.send_frame(CLOSE, struct.pack("!H", code) + "good bye, ü".encode())
         assert client.receive_close().code == code
+        assert client.at_end()
+
+
+def test_a_close_may_have_the_longest_reason(server):
+    with WebSocket(server) as client:
+        client.send_frame(CLOSE, struct.pack("!H", 1000) + "ü".encode() * 61 + b"!")
+        assert client.receive_close().code == 1000
         assert client.at_end()
 
 
@@ -189,9 +209,27 @@ def test_what_was_sent_before_a_close_is_still_answered(server):
         assert client.receive_close().code == 1000
 
 
-def test_frames_after_a_close_are_ignored(server):
+@pytest.mark.parametrize("late", [frame(TEXT, "too late"), frame(PING, "too late"), frame(3, "too late"),
+                                  frame(CLOSE, struct.pack("!H", 1001)), frame(BINARY, b"", length=1 << 40)],
+                         ids=lambda data: data[:1].hex())
+@pytest.mark.parametrize("together", [True, False])
+def test_frames_after_a_close_are_ignored(server, late, together):
     with WebSocket(server) as client:
-        client.send(frame(CLOSE, struct.pack("!H", 1000)) + frame(TEXT, "too late"))
+        if together:
+            client.send(frame(CLOSE, struct.pack("!H", 1000)) + late)
+        else:
+            client.send(frame(CLOSE, struct.pack("!H", 1000)))
+        got = client.receive_frame()
+        assert (got.opcode, got.code) == (CLOSE, 1000)
+        if not together:
+            client.send(late)
+        assert client.at_end()
+
+
+def test_a_fragment_before_a_close_is_no_message(server):
+    with WebSocket(server) as client:
+        client.send(frame(TEXT, "half a ", fin=False) + frame(CLOSE, struct.pack("!H", 1000)) +
+                    frame(CONTINUATION, "message"))
         assert client.receive_frame().opcode == CLOSE
         assert client.at_end()
 
@@ -305,6 +343,28 @@ def test_utf_8_broken_between_fragments_is_closed_with_1007(server):
     with WebSocket(server) as client:
         client.send(frame(TEXT, b"\xe2\x82", fin=False) + frame(CONTINUATION, b"x"))
         assert client.receive_close().code == 1007
+
+
+@pytest.mark.parametrize("begun", [
+    frame(TEXT, b"\xce\xba\xf4\x90", length=1000),                            # 0x110000 would be the next character
+    frame(TEXT, "fine, ", fin=False) + frame(CONTINUATION, b"\xff", fin=False),  # more fragments are to come
+    frame(TEXT, b"\xf0\x9f", fin=False) + frame(CONTINUATION, b"\x9a\x28", length=70_000),
+    frame(TEXT, b"x" * 70_000 + b"\xed\xa0", length=200_000),
+], ids=["frame", "fragments", "character-in-fragments", "large"])
+def test_text_that_cannot_become_utf_8_is_closed_before_it_is_whole(server, begun):
+    with WebSocket(server) as client:
+        client.send(begun)
+        assert client.receive_close().code == 1007
+        assert client.at_end()
+
+
+def test_text_that_may_still_become_utf_8_is_waited_for(server):
+    rocket = frame(TEXT, "🚀")
+    with WebSocket(server) as client:
+        for byte in rocket[:-1]:
+            client.send(bytes([byte]))
+        client.send(rocket[-1:])
+        assert client.receive_text() == "🚀"
 
 
 def test_a_close_reason_that_is_not_utf_8_is_closed_with_1007(server):
