@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/ws/frame.h"
 #include "worker/ws/close.h"
+#include "worker/ws/mask.h"
 
 #include <string.h>
 
@@ -24,49 +25,6 @@ size_t frame_header(unsigned char out[FRAME_HEADER_MAX], frame_opcode opcode, bo
     for (unsigned i = 0; i < 8; i++)
         out[2 + i] = (unsigned char)(length >> (56 - 8 * i));
     return 10;
-}
-
-/* ---- masks ---- */
-
-/* Sixteen bytes that the compiler keeps in one register of the processor's vector unit. */
-typedef uint64_t vector __attribute__((vector_size(16)));
-
-static inline void mask_vector(unsigned char *p, vector key)
-{
-    vector v;
-    memcpy(&v, p, sizeof v);
-    v ^= key;
-    memcpy(p, &v, sizeof v);
-}
-
-void frame_mask(unsigned char *data, size_t length, const uint8_t mask[4], uint64_t offset)
-{
-    /* The mask turned so that its first byte is the one for data[0], then repeated. */
-    uint8_t turned[8];
-    for (unsigned i = 0; i < sizeof turned; i++)
-        turned[i] = mask[(offset + i) & 3];
-    uint64_t word;
-    memcpy(&word, turned, sizeof word);
-    const vector key = {word, word};
-
-    for (; length >= 64; data += 64, length -= 64) {
-        mask_vector(data, key);
-        mask_vector(data + 16, key);
-        mask_vector(data + 32, key);
-        mask_vector(data + 48, key);
-    }
-    for (; length >= 16; data += 16, length -= 16)
-        mask_vector(data, key);
-    if (length >= 8) {
-        uint64_t part;
-        memcpy(&part, data, sizeof part);
-        part ^= word;
-        memcpy(data, &part, sizeof part);
-        data += 8;
-        length -= 8;
-    }
-    for (size_t i = 0; i < length; i++)
-        data[i] ^= turned[i];
 }
 
 /* ---- frames of a client ---- */
@@ -167,7 +125,7 @@ static frame_result next_piece(frame_parser *parser, unsigned char *data, size_t
                                frame_part *out)
 {
     size_t take = length < parser->remaining ? length : (size_t)parser->remaining;
-    frame_mask(data, take, parser->mask, parser->offset);
+    mask_apply(data, take, parser->mask, parser->offset);
     out->payload = data;
     out->length = take;
     out->offset = parser->offset;
@@ -201,7 +159,7 @@ frame_result frame_next(frame_parser *parser, unsigned char *data, size_t length
         out->payload = data + size;
         out->length = (size_t)out->total;
         out->last = true;
-        frame_mask(out->payload, out->length, mask, 0);
+        mask_apply(out->payload, out->length, mask, 0);
         *consumed = size + out->length;
     } else if (control) {
         return want(out, size + (size_t)out->total);

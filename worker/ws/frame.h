@@ -85,10 +85,4 @@ typedef struct frame_part {
 frame_result frame_next(frame_parser *parser, unsigned char *data, size_t length, uint64_t limit,
                         size_t *consumed, frame_part *out);
 
-/*
- * Applies a mask to bytes that begin `offset` bytes into a payload (RFC 6455, section 5.3). Masks and unmasks
- * alike.
- */
-void frame_mask(unsigned char *data, size_t length, const uint8_t mask[4], uint64_t offset);
-
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/ws/utf8.h"
+#include "worker/ws/utf8_scan.h"
 
 #include <string.h>
+
+enum { SCAN_MIN = 16 }; /* shorter text is done before a vector unit has begun */
 
 /* Skips ASCII from `p` on and returns where it ends: at a byte above 127, or at the end. */
 static const unsigned char *skip_ascii(const unsigned char *p, const unsigned char *end)
@@ -54,11 +56,10 @@ static bool begin(utf8_state *state, unsigned char lead)
     return true;
 }
 
-bool utf8_feed(utf8_state *state, const void *data, size_t length)
+/* The portable validation: byte by byte, but for runs of ASCII. */
+static bool feed_bytes(utf8_state *state, const unsigned char *p, const unsigned char *end)
 {
-    const unsigned char *p = data, *end = p + length;
     utf8_state now = *state;
-
     while (p < end) {
         if (now.missing == 0) {
             if (*p < 0x80) {
@@ -78,6 +79,55 @@ bool utf8_feed(utf8_state *state, const void *data, size_t length)
     }
     *state = now;
     return true;
+}
+
+/*
+ * The unit takes what it can of the middle. Before it the character that the last piece began is ended;
+ * behind it stand the few bytes that fill no vector, or those that hold a fault: the bytes in their order say
+ * which.
+ */
+bool utf8_feed_by(utf8_scan scan, utf8_state *state, const void *data, size_t length)
+{
+    const unsigned char *p = data, *end = p + length;
+    if (scan && length >= SCAN_MIN) {
+        const unsigned char *rest = p + state->missing;
+        if (!feed_bytes(state, p, rest))
+            return false;
+        p = rest + scan(rest, (size_t)(end - rest));
+    }
+    return feed_bytes(state, p, end);
+}
+
+/* ---- units ---- */
+
+size_t utf8_units(utf8_unit out[UTF8_UNITS_MAX])
+{
+    size_t count = 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2"))
+        out[count++] = (utf8_unit){"AVX2", utf8_scan_avx2};
+    if (__builtin_cpu_supports("ssse3"))
+        out[count++] = (utf8_unit){"SSSE3", utf8_scan_ssse3};
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+    out[count++] = (utf8_unit){"NEON", utf8_scan_neon};
+#endif
+    out[count++] = (utf8_unit){"portable", NULL};
+    return count;
+}
+
+static utf8_scan best;
+
+__attribute__((constructor)) static void pick_unit(void)
+{
+    utf8_unit units[UTF8_UNITS_MAX];
+    utf8_units(units);
+    best = units[0].scan;
+}
+
+bool utf8_feed(utf8_state *state, const void *data, size_t length)
+{
+    return utf8_feed_by(best, state, data, length);
 }
 
 bool utf8_valid(const void *data, size_t length)

@@ -60,26 +60,6 @@ static void a_header_carries_fin_opcode_and_reserved_bits(void **state)
     assert_int_equal(out[0], 0x8A);
 }
 
-/* ---- masks ---- */
-
-static void a_mask_is_applied_byte_for_byte_at_any_length_offset_and_alignment(void **state)
-{
-    (void)state;
-    unsigned char data[256], expected[256];
-    for (size_t start = 0; start < 8; start++) {
-        for (size_t length = 0; length < 200; length++) {
-            for (uint64_t offset = 0; offset < 5; offset++) {
-                for (size_t i = 0; i < sizeof data; i++)
-                    data[i] = expected[i] = (unsigned char)(i * 7);
-                for (size_t i = 0; i < length; i++)
-                    expected[start + i] ^= mask[(offset + i) % 4];
-                frame_mask(data + start, length, mask, offset);
-                assert_memory_equal(data, expected, sizeof data);
-            }
-        }
-    }
-}
-
 /* ---- frames of a client ---- */
 
 static void a_whole_frame_is_unmasked_in_place(void **state)
@@ -276,7 +256,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_has_the_shortest_form),
         cmocka_unit_test(a_header_carries_fin_opcode_and_reserved_bits),
-        cmocka_unit_test(a_mask_is_applied_byte_for_byte_at_any_length_offset_and_alignment),
         cmocka_unit_test(a_whole_frame_is_unmasked_in_place),
         cmocka_unit_test(a_partial_header_says_how_many_bytes_it_needs),
         cmocka_unit_test(a_control_frame_is_only_handed_out_whole),

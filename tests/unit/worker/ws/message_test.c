@@ -2,6 +2,7 @@
 #include "common/buffer.h"
 #include "worker/ws/deflate.h"
 #include "worker/ws/frame.h"
+#include "worker/ws/mask.h"
 #include "worker/ws/message.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static void add_frame(buffer *stream, unsigned first, const void *payload, size_
     assert_int_equal(buffer_append(stream, mask, sizeof mask), HUB_OK);
     assert_int_equal(buffer_append(stream, payload, length), HUB_OK);
     if (length > 0)
-        frame_mask((unsigned char *)stream->data + stream->length - length, length, mask, 0);
+        mask_apply((unsigned char *)stream->data + stream->length - length, length, mask, 0);
 }
 
 static void add_text(buffer *stream, unsigned first, const char *payload)

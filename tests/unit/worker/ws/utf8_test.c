@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/ws/utf8.h"
+#include "worker/ws/utf8_scan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +121,216 @@ static void a_wrong_byte_is_found_at_any_place_among_ascii(void **state)
     }
 }
 
+/* ---- all units against a plain reading of RFC 3629 ---- */
+
+/* The table of RFC 3629, section 4: ranges of the bytes of a character. */
+static const struct {
+    size_t length;
+    unsigned char low[4], high[4];
+} syntax[] = {
+    {1, {0x00}, {0x7F}},
+    {2, {0xC2, 0x80}, {0xDF, 0xBF}},
+    {3, {0xE0, 0xA0, 0x80}, {0xE0, 0xBF, 0xBF}},
+    {3, {0xE1, 0x80, 0x80}, {0xEC, 0xBF, 0xBF}},
+    {3, {0xED, 0x80, 0x80}, {0xED, 0x9F, 0xBF}},
+    {3, {0xEE, 0x80, 0x80}, {0xEF, 0xBF, 0xBF}},
+    {4, {0xF0, 0x90, 0x80, 0x80}, {0xF0, 0xBF, 0xBF, 0xBF}},
+    {4, {0xF1, 0x80, 0x80, 0x80}, {0xF3, 0xBF, 0xBF, 0xBF}},
+    {4, {0xF4, 0x80, 0x80, 0x80}, {0xF4, 0x8F, 0xBF, 0xBF}},
+};
+
+/* What is there of a character: how many of its bytes are right, of *wanted. */
+static size_t read_character(const unsigned char *text, size_t length, size_t *wanted)
+{
+    size_t best = 0;
+    *wanted = 1;
+    for (size_t row = 0; row < sizeof syntax / sizeof *syntax; row++) {
+        size_t right = 0;
+        while (right < syntax[row].length && right < length && text[right] >= syntax[row].low[right] &&
+               text[right] <= syntax[row].high[right])
+            right++;
+        if (right > best) {
+            best = right;
+            *wanted = syntax[row].length;
+        }
+    }
+    return best;
+}
+
+/* Where the first byte stands that makes the text wrong; `length`: nowhere. *boundary is where the last
+ * character begins that is not whole, else the same. */
+static size_t first_wrong(const unsigned char *text, size_t length, size_t *boundary)
+{
+    size_t at = 0, wanted;
+    while (at < length) {
+        size_t right = read_character(text + at, length - at, &wanted);
+        if (right < wanted) {
+            *boundary = at;
+            return at + right;
+        }
+        at += wanted;
+    }
+    *boundary = length;
+    return length;
+}
+
+static utf8_unit units[UTF8_UNITS_MAX];
+static size_t unit_count;
+
+static int find_units(void **state)
+{
+    (void)state;
+    unit_count = utf8_units(units);
+    return unit_count > 0 ? 0 : -1;
+}
+
+static bool valid_by(utf8_scan scan, const void *text, size_t length)
+{
+    utf8_state at = {0};
+    return utf8_feed_by(scan, &at, text, length) && utf8_complete(at);
+}
+
+static void assert_all_units_judge(const unsigned char *text, size_t length, bool expected)
+{
+    for (size_t i = 0; i < unit_count; i++)
+        if (valid_by(units[i].scan, text, length) != expected)
+            fail_msg("%s judges wrongly of a text with %02X %02X %02X %02X", units[i].name, text[30],
+                     text[31], text[32], text[33]);
+}
+
+/* The bytes stand across the border of two vectors of any width, among ASCII. */
+static void every_sequence_of_up_to_three_bytes_is_judged_rightly_by_all_units(void **state)
+{
+    (void)state;
+    unsigned char text[96];
+    size_t boundary;
+    memset(text, 'x', sizeof text);
+    for (unsigned sequence = 0; sequence < 1U << 24; sequence++) {
+        text[30] = (unsigned char)(sequence >> 16);
+        text[31] = (unsigned char)(sequence >> 8);
+        text[32] = (unsigned char)sequence;
+        bool expected = first_wrong(text + 30, 4, &boundary) == 4;
+        assert_all_units_judge(text, 64, expected);
+    }
+}
+
+/* Both ends of every range of RFC 3629, and their neighbours. */
+static const unsigned char classes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                        0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
+                                        0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+
+static void every_kind_of_four_bytes_is_judged_rightly_by_all_units_at_every_border(void **state)
+{
+    (void)state;
+    const unsigned count = sizeof classes;
+    unsigned char text[96];
+    for (unsigned sequence = 0; sequence < count * count * count * count; sequence++) {
+        unsigned char four[5] = {classes[sequence % count], classes[sequence / count % count],
+                                 classes[sequence / count / count % count],
+                                 classes[sequence / count / count / count], 'x'};
+        size_t boundary;
+        bool expected = first_wrong(four, 5, &boundary) == 5;
+        for (size_t place = 28; place <= 33; place++) {
+            memset(text, 'x', sizeof text);
+            memcpy(text + place, four, sizeof four);
+            assert_all_units_judge(text, 80, expected);
+        }
+    }
+}
+
+static uint32_t random_number(void)
+{
+    static uint64_t seed = 20250101;
+    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(seed >> 33);
+}
+
+/* Valid text of characters of the lengths whose bits are set in `kinds`; then perhaps a wrong
+ * byte. */
+static size_t random_text(unsigned char *text, size_t length, unsigned kinds, bool spoil)
+{
+    size_t at = 0;
+    while (at < length) {
+        size_t row = random_number() % (sizeof syntax / sizeof *syntax);
+        if (!(kinds >> (syntax[row].length - 1) & 1))
+            continue;
+        if (at + syntax[row].length > length)
+            break;
+        for (size_t i = 0; i < syntax[row].length; i++) {
+            unsigned range = syntax[row].high[i] - syntax[row].low[i] + 1U;
+            text[at++] = (unsigned char)(syntax[row].low[i] + random_number() % range);
+        }
+    }
+    if (spoil && at > 0)
+        text[random_number() % at] = classes[random_number() % sizeof classes];
+    return at;
+}
+
+/* Memory of just the text's size, so that a sanitizer sees a read beyond it. */
+static void a_wrong_byte_is_found_by_all_units_wherever_the_text_is_cut(void **state)
+{
+    (void)state;
+    unsigned char buffer[400];
+    for (unsigned round = 0; round < 1200; round++) {
+        size_t length = random_text(buffer, random_number() % 200, 1 + round % 15, round % 3 != 0), boundary;
+        size_t wrong = first_wrong(buffer, length, &boundary);
+        for (size_t cut = 0; cut <= length; cut++) {
+            unsigned char *front = malloc(cut + 1), *back = malloc(length - cut + 1);
+            assert_true(front && back);
+            unsigned char *first = front + 1, *second = back + 1; /* no alignment */
+            memcpy(first, buffer, cut);
+            memcpy(second, buffer + cut, length - cut);
+            for (size_t i = 0; i < unit_count; i++) {
+                utf8_state at = {0};
+                bool good = utf8_feed_by(units[i].scan, &at, first, cut);
+                assert_int_equal(good, cut <= wrong);
+                if (!good)
+                    continue;
+                good = utf8_feed_by(units[i].scan, &at, second, length - cut);
+                assert_int_equal(good, wrong == length);
+                if (good)
+                    assert_int_equal(utf8_complete(at), boundary == length);
+            }
+            free(front);
+            free(back);
+        }
+    }
+}
+
+static void a_scan_ends_between_characters_and_takes_nearly_all_of_a_valid_text(void **state)
+{
+    (void)state;
+    unsigned char buffer[1024];
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t length = random_text(buffer, random_number() % sizeof buffer, 1 + round % 15, round % 2);
+        size_t boundary, wrong = first_wrong(buffer, length, &boundary);
+        for (size_t i = 0; i < unit_count; i++) {
+            if (!units[i].scan)
+                continue;
+            size_t taken = units[i].scan(buffer, length);
+            size_t between;
+            assert_true(taken <= wrong);
+            assert_int_equal(first_wrong(buffer, taken, &between), taken);
+            assert_int_equal(between, taken);
+            assert_true(taken + 67 > wrong); /* less than two vectors and a character are left */
+        }
+    }
+}
+
+static void every_alignment_is_judged_alike(void **state)
+{
+    (void)state;
+    unsigned char buffer[512];
+    for (size_t start = 0; start < 64; start++) {
+        for (unsigned kinds = 1; kinds < 16; kinds++) {
+            size_t boundary, length = random_text(buffer + start, 300, kinds, kinds & 1);
+            bool expected = first_wrong(buffer + start, length, &boundary) == length && boundary == length;
+            for (size_t i = 0; i < unit_count; i++)
+                assert_int_equal(valid_by(units[i].scan, buffer + start, length), expected);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +342,11 @@ int main(void)
         cmocka_unit_test(a_wrong_byte_is_refused_in_the_piece_it_comes_in),
         cmocka_unit_test(a_text_may_be_cut_at_any_byte),
         cmocka_unit_test(a_wrong_byte_is_found_at_any_place_among_ascii),
+        cmocka_unit_test(every_sequence_of_up_to_three_bytes_is_judged_rightly_by_all_units),
+        cmocka_unit_test(every_kind_of_four_bytes_is_judged_rightly_by_all_units_at_every_border),
+        cmocka_unit_test(a_wrong_byte_is_found_by_all_units_wherever_the_text_is_cut),
+        cmocka_unit_test(a_scan_ends_between_characters_and_takes_nearly_all_of_a_valid_text),
+        cmocka_unit_test(every_alignment_is_judged_alike),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, find_units, NULL);
 }
