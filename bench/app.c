@@ -11,6 +11,7 @@
 #include "bench/load/frame.h"
 
 #define BURST_MAX 65536
+#define LARGE_MAX (64 << 20) /* bytes */
 
 static hub_status echo(hub_ws *ws, const hub_message *message, void *arg)
 {
@@ -91,6 +92,7 @@ static hub_status setup(hub_app *app)
     const char *files = getenv("BENCH_FILES");
     const hub_ws_route routes[] = {
         {.path = "/echo", .on_message = echo},
+        {.path = "/large", .on_message = echo, .max_message = LARGE_MAX},
         {.path = "/loop", .handler = echo_loop},
         {.path = "/room/:name", .on_open = enter, .on_message = tell_room},
         {.path = "/burst/:name/:n", .on_open = enter, .on_message = tell_room_often},

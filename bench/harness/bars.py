@@ -30,6 +30,12 @@ def check(results, chosen):
               waits=1, reads=1, writes=1),
         ratio(results, "Fan-out to 1,000: CPU ≤ 1.10 × bare send()", "fanout-1000", "bare", 1.10),
         ratio(results, "Fan-out to 5,000: CPU ≤ 1.10 × bare send()", "fanout-5000", "bare", 1.10),
+        ratio(results, "1 KB of JSON to 1,000, deflated: CPU ≤ 1.3 × plain", "fanout-deflate", "hubbub", 1.3,
+              contestant="hubbub-deflate"),
+        best(results, "16 MiB echo, binary: MiB/s ≥ 0.8 × the best peer", "large-binary", 0.8),
+        best(results, "16 MiB echo, text: MiB/s ≥ 0.8 × the best peer", "large-text", 0.8),
+        best(results, "16 MiB echo, text, 4 connections: MiB/s ≥ 0.8 × the best peer", "large-text-4", 0.8),
+        at_least(results, "Unmasking and validating ASCII: ≥ 8 GB/s", "vector", "ascii_gb_s", 8),
         calls(results, "50 messages in a turn: one write a client", "burst-calls", writes=1),
         value(results, "Idle with event handlers: ≤ 512 B", "idle", "hubbub", "memory_each", 512, "B"),
         value(results, "Idle in a receive loop: ≤ 6 KB", "idle", "hubbub-loop", "memory_each", 6144, "B"),
@@ -55,8 +61,8 @@ def check(results, chosen):
     return [verdict for verdict in verdicts if verdict.scenario in chosen]
 
 
-def ratio(results, text, scenario, other, limit, figure="cpu_us"):
-    measured = results.ratio(scenario, "hubbub", other, figure)
+def ratio(results, text, scenario, other, limit, figure="cpu_us", contestant="hubbub"):
+    measured = results.ratio(scenario, contestant, other, figure)
     if measured is None:
         return Verdict(scenario, text)
     return Verdict(scenario, text, f"{measured:.2f} ×", measured <= limit)
@@ -75,6 +81,15 @@ def value(results, text, scenario, contestant, figure, limit, unit):
     if measured is None:
         return Verdict(scenario, text)
     return Verdict(scenario, text, f"{measured:.4g} {unit}", measured <= limit)
+
+
+def best(results, text, scenario, limit):
+    """The throughput against that of the best peer, which is the lowest of the ratios."""
+    ratios = [results.ratio(scenario, "hubbub", peer, "mib_per_s") for peer in ("libwebsockets", "node-ws")]
+    ratios = [measured for measured in ratios if measured is not None]
+    if not ratios:
+        return Verdict(scenario, text)
+    return Verdict(scenario, text, f"{min(ratios):.2f} ×", min(ratios) >= limit)
 
 
 def at_least(results, text, scenario, figure, limit):

@@ -84,7 +84,7 @@ def words_of(scenario, contestant, server, options):
     else:  # memory is the workers', CPU time is everybody's
         pids = server.workers if scenario.mode == "idle" else server.pids
         words += ["--pid", ",".join(map(str, pids))]
-    return words + scenario.words
+    return words + scenario.words + scenario.own_words.get(contestant, [])
 
 
 def read_figures(contestant, load, output, errors):
@@ -288,6 +288,7 @@ PROGRAM_FIGURES = {
         "switch_ns": r"^switch there and back, 10{0,4} stacks in turn +([\d.]+) ns$",
         "parked": r"^(\d+) parked:$",
     },
+    "vector": {"ascii_gb_s": r"^unmask \+ validate, ASCII +\S+ +([\d.]+) GB/s$"},
     "hostlog": {"p50_us": r"p50 +([\d.]+) us\b"},
 }
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 
 ECHO = {"hubbub": "/echo", "hubbub-loop": "/loop", "libwebsockets": "/echo", "node-ws": "/echo", "bare": "/echo"}
 ROOM = {"hubbub": "/room/bench", "libwebsockets": "/room/bench", "node-ws": "/room/bench", "bare": "/room/bench"}
+LARGE = {"hubbub": "/large", "libwebsockets": "/large", "node-ws": "/large"}
 OWN = {"hubbub": "/echo"}
 HELLO = {"hubbub": "/hello", "nginx": "/hello"}
 FILE = {"hubbub": "/static/file.txt", "nginx": "/static/file.txt", "nginx-fresh": "/fresh/file.txt"}
 
 
 def server_of(contestant):
-    return contestant.removesuffix("-loop").removesuffix("-fresh")
+    return contestant.removesuffix("-loop").removesuffix("-deflate").removesuffix("-fresh")
 
 # Kind of attack: path, connections.
 FLOODS = {
@@ -31,6 +32,7 @@ class Scenario:
     mode: str  # of the load generator, or the program of the kind `program`
     paths: dict  # contestant: path
     words: list = field(default_factory=list)  # further options of the load generator
+    own_words: dict = field(default_factory=dict)  # contestant: options for it alone
     seconds: float = 5
     quick_seconds: float = 1
     repeats: int = 1  # so many short rounds instead of one, where a ratio must be good to some percent
@@ -39,7 +41,7 @@ class Scenario:
     kind: str = "load"
 
     def contestants(self, available):
-        """Those whose server is available: `hubbub-loop` runs on hubbub, `nginx-fresh` on nginx."""
+        """Those whose server is available: `hubbub-loop` and `hubbub-deflate` run on hubbub, `nginx-fresh` on nginx."""
         return [name for name in self.paths if server_of(name) in available]
 
 
@@ -64,6 +66,23 @@ ALL = [
     ),
     Scenario(
         "fanout-5000", "fan-out to 5,000, a delivery", "fanout", ROOM, ["--connections", "5000"], seconds=2, repeats=3,
+    ),
+    Scenario(
+        "fanout-deflate", "1 KB of JSON to 1,000, a delivery", "fanout",
+        {"hubbub": "/room/bench", "hubbub-deflate": "/room/bench"},
+        ["--connections", "1000", "--size", "1024", "--json"], {"hubbub-deflate": ["--deflate"]}, seconds=2, repeats=3,
+    ),
+    Scenario(
+        "large-binary", "echo, 16 MiB binary, 1 connection, a message", "large", LARGE,
+        ["--connections", "1", "--size", str(16 << 20), "--binary"], seconds=3,
+    ),
+    Scenario(
+        "large-text", "echo, 16 MiB text, 1 connection, a message", "large", LARGE,
+        ["--connections", "1", "--size", str(16 << 20)], seconds=3,
+    ),
+    Scenario(
+        "large-text-4", "the same, 4 connections", "large", LARGE,
+        ["--connections", "4", "--size", str(16 << 20)], seconds=3,
     ),
     Scenario(
         "burst", "50 messages in a turn to 1,000, a delivery", "fanout", {"hubbub": "/burst/bench/50"},
@@ -99,6 +118,7 @@ ALL = [
         ["--connections", "200", "--interval", "0.2"], seconds=8, quick_seconds=1, kind="floods",
     ),
     Scenario("greenlets", "greenlets", "greenlets", OWN, kind="program"),
+    Scenario("vector", "unmasking and validating text of 64 KB", "vector", OWN, kind="program"),
     Scenario("hostlog", "host log", "hostlog", OWN, kind="program"),
 ]
 BY_NAME = {scenario.name: scenario for scenario in ALL}

@@ -17,6 +17,7 @@ NAMES = ["hubbub", "libwebsockets", "node-ws", "bare", "nginx"]
 TITLES = {
     "hubbub": "hubbub",
     "hubbub-loop": "hubbub, receive loop",
+    "hubbub-deflate": "hubbub, deflated",
     "libwebsockets": "libwebsockets",
     "node-ws": "Node ws",
     "bare": "bare system calls",

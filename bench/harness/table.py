@@ -3,7 +3,7 @@
 from harness.scenarios import BY_NAME
 from harness.servers import TITLES
 
-COLUMNS = ["hubbub", "hubbub-loop", "libwebsockets", "node-ws", "bare"]
+COLUMNS = ["hubbub", "hubbub-loop", "hubbub-deflate", "libwebsockets", "node-ws", "bare"]
 
 # Scenario, figure, title (None: the scenario's), digits.
 ROWS = [
@@ -15,7 +15,14 @@ ROWS = [
     ("sparse-few", "cpu_us", None, 1),
     ("fanout-1000", "cpu_us", None, 2),
     ("fanout-5000", "cpu_us", None, 2),
+    ("fanout-deflate", "cpu_us", None, 2),
     ("burst", "cpu_us", None, 2),
+    ("large-binary", "cpu_us", None, 0),
+    ("large-binary", "mib_per_s", "— throughput, **MiB/s**", 0),
+    ("large-text", "cpu_us", None, 0),
+    ("large-text", "mib_per_s", "— throughput, **MiB/s**", 0),
+    ("large-text-4", "cpu_us", None, 0),
+    ("large-text-4", "mib_per_s", "— throughput, **MiB/s**", 0),
     ("idle", "open_us", "opening a connection", 1),
     ("idle", "memory_each", "memory of an idle connection at 10,000, **bytes**", 0),
 ]

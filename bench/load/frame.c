@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench/load/frame.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ frame_result frame_parse(unsigned char *data, size_t length, load_frame *frame, 
 {
     if (length < 2)
         return FRAME_PARTIAL;
-    if (data[0] & 0x70)
+    if (data[0] & 0x30)
         return FRAME_BROKEN;
 
     size_t header = 2;
@@ -42,6 +43,7 @@ frame_result frame_parse(unsigned char *data, size_t length, load_frame *frame, 
     frame->length = (size_t)payload;
     frame->opcode = data[0] & 0x0f;
     frame->final = (data[0] & 0x80) != 0;
+    frame->compressed = (data[0] & 0x40) != 0;
     frame->masked = masked;
     if (masked) {
         const unsigned char *mask = data + header - 4;
@@ -80,7 +82,32 @@ size_t frame_write(unsigned char *to, uint8_t opcode, const unsigned char *mask,
     return header + length;
 }
 
-bool message_make(load_message *message, size_t length)
+static void fill_letters(unsigned char *payload, size_t length)
+{
+    for (size_t i = MESSAGE_DIGITS; i < length; i++)
+        payload[i] = (unsigned char)('a' + i % 26);
+}
+
+/* Records with values in no order; cut where the message ends. */
+static void fill_json(unsigned char *payload, size_t length)
+{
+    uint32_t number = 1;
+    size_t at = MESSAGE_DIGITS;
+
+    while (at < length) {
+        char record[160];
+        number = number * 1664525 + 1013904223;
+        int size = snprintf(record, sizeof record,
+                            "{\"id\":%u,\"user\":\"user-%u\",\"price\":%u.%02u,\"side\":\"%s\",\"open\":%s},",
+                            number >> 8, (number >> 20) % 1000, (number >> 12) % 5000, (number >> 24) % 100,
+                            number & 1 << 30 ? "buy" : "sell", number & 1 << 29 ? "true" : "false");
+        size_t part = (size_t)size < length - at ? (size_t)size : length - at;
+        memcpy(payload + at, record, part);
+        at += part;
+    }
+}
+
+bool message_make(load_message *message, size_t length, bool json)
 {
     message->length = length;
     message->payload = malloc(length);
@@ -90,8 +117,10 @@ bool message_make(load_message *message, size_t length)
         return false;
     }
     message_number_write(message->payload, 0);
-    for (size_t i = MESSAGE_DIGITS; i < length; i++)
-        message->payload[i] = (unsigned char)('a' + i % 26);
+    if (json)
+        fill_json(message->payload, length);
+    else
+        fill_letters(message->payload, length);
     message->frame_length = frame_write(message->frame, FRAME_TEXT, MASK, message->payload, length);
     return true;
 }

@@ -20,13 +20,14 @@ typedef struct load_frame {
     size_t length;
     uint8_t opcode;
     bool final;
-    bool masked; /* the payload was masked; frame_parse has unmasked it in place */
+    bool compressed; /* the first reserved bit */
+    bool masked;     /* the payload was masked; frame_parse has unmasked it in place */
 } load_frame;
 
 typedef enum frame_result {
     FRAME_WHOLE,   /* *frame and *taken are set */
     FRAME_PARTIAL, /* more bytes are needed; nothing was changed */
-    FRAME_BROKEN,  /* a reserved bit, or a length above 63 bits */
+    FRAME_BROKEN,  /* another reserved bit, or a length above 63 bits */
 } frame_result;
 
 /* Looks at the first frame of the bytes. *taken is its whole length with its header. */
@@ -49,8 +50,9 @@ typedef struct load_message {
     size_t length;
 } load_message;
 
-/* Makes a text message of `length` bytes, at least MESSAGE_DIGITS. False without memory. */
-bool message_make(load_message *message, size_t length);
+/* Makes a text message of `length` bytes, at least MESSAGE_DIGITS; letters, or `json`, records of a few
+ * fields, which deflate to about a third as such messages do. False without memory. */
+bool message_make(load_message *message, size_t length, bool json);
 void message_free(load_message *message);
 
 /* Writes the frame of a number, message->frame_length bytes, to `to`. */

@@ -10,8 +10,9 @@ static const struct {
     const char *name;
     int (*run)(const load_options *options);
 } SCENARIOS[] = {
-    {"echo", scenario_echo},       {"sparse", scenario_sparse}, {"fanout", scenario_fanout},
-    {"latency", scenario_latency}, {"idle", scenario_idle},     {"spread", scenario_spread},
+    {"echo", scenario_echo},     {"sparse", scenario_sparse},   {"fanout", scenario_fanout},
+    {"large", scenario_large},   {"latency", scenario_latency}, {"idle", scenario_idle},
+    {"spread", scenario_spread},
 };
 
 /* As many descriptors as may be had; too few show when connections are opened. */

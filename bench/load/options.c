@@ -16,6 +16,7 @@ static const char HELP[] =
     "\n"
     "scenarios\n"
     "  echo     every connection keeps --outstanding messages under way\n"
+    "  large    the same with one message each, sent and checked in pieces: for messages of many MB\n"
     "  sparse   every connection sends one message each --interval, evenly spread\n"
     "  fanout   a sender posts to a room and every connection must get it; the next is posted when all have\n"
     "           it, or --rate times a second; with --burst N one message makes the server publish N\n"
@@ -30,6 +31,9 @@ static const char HELP[] =
     "  --pace N              handshakes under way at one time (64)\n"
     "  --outstanding N       messages of a connection that are not answered yet (1)\n"
     "  --rounds              send the next --outstanding messages when all are answered, not one for one\n"
+    "  --binary              large: binary messages, not text\n"
+    "  --deflate             agree on permessage-deflate; what comes compressed is inflated or compared\n"
+    "  --json                messages look like JSON, behind their number\n"
     "  --size BYTES          of a message's payload, 8 at least (64)\n"
     "  --warmup SECONDS      before the measurement (1)\n"
     "  --seconds SECONDS     of the measurement (5)\n"
@@ -53,6 +57,9 @@ enum option_id {
     OPTION_PACE,
     OPTION_OUTSTANDING,
     OPTION_ROUNDS,
+    OPTION_BINARY,
+    OPTION_DEFLATE,
+    OPTION_JSON,
     OPTION_SIZE,
     OPTION_WARMUP,
     OPTION_SECONDS,
@@ -77,6 +84,9 @@ static const struct option OPTIONS[] = {
     {"pace", required_argument, NULL, OPTION_PACE},
     {"outstanding", required_argument, NULL, OPTION_OUTSTANDING},
     {"rounds", no_argument, NULL, OPTION_ROUNDS},
+    {"binary", no_argument, NULL, OPTION_BINARY},
+    {"deflate", no_argument, NULL, OPTION_DEFLATE},
+    {"json", no_argument, NULL, OPTION_JSON},
     {"size", required_argument, NULL, OPTION_SIZE},
     {"warmup", required_argument, NULL, OPTION_WARMUP},
     {"seconds", required_argument, NULL, OPTION_SECONDS},
@@ -157,8 +167,17 @@ static bool read_option(load_options *options, int id, const char *value)
     case OPTION_ROUNDS:
         options->rounds = true;
         return true;
+    case OPTION_BINARY:
+        options->binary = true;
+        return true;
+    case OPTION_DEFLATE:
+        options->deflate = true;
+        return true;
+    case OPTION_JSON:
+        options->json = true;
+        return true;
     case OPTION_SIZE:
-        return read_count(value, 8, 1 << 20, &options->size);
+        return read_count(value, 8, 64 << 20, &options->size);
     case OPTION_WARMUP:
         return read_seconds(value, &options->warmup);
     case OPTION_SECONDS:

@@ -16,7 +16,7 @@ typedef struct load_options {
     uint32_t connections;
     uint32_t pace;
     uint32_t outstanding;
-    bool rounds;
+    bool rounds, binary, deflate, json;
     uint32_t size;
     double warmup, seconds, interval, hold, rate;
     uint64_t count;

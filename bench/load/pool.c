@@ -16,7 +16,12 @@
 
 #define EVENTS       512
 #define READ_SIZE    65536
+#define READ_LARGE   262144 /* when messages are longer than a read */
 #define FAILURES_MAX 100
+
+#define DEFLATE_OFFER                                                                                        \
+    "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "                             \
+    "client_no_context_takeover\r\n"
 
 uint64_t pool_clock(void)
 {
@@ -63,8 +68,9 @@ bool pool_make(load_pool *pool, const pool_options *options, const pool_events *
                                             "Upgrade: websocket\r\n"
                                             "Connection: Upgrade\r\n"
                                             "Sec-WebSocket-Key: " HANDSHAKE_KEY "\r\n"
-                                            "Sec-WebSocket-Version: 13\r\n\r\n",
-                                            options->path, host, ntohs(options->address.sin_port));
+                                            "Sec-WebSocket-Version: 13\r\n%s\r\n",
+                                            options->path, host, ntohs(options->address.sin_port),
+                                            options->deflate ? DEFLATE_OFFER : "");
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (pool->epoll < 0)
         return false;
@@ -74,7 +80,8 @@ bool pool_make(load_pool *pool, const pool_options *options, const pool_events *
         return false;
     }
     /* A read begins behind what was kept, which is less than one frame. */
-    pool->input_capacity = READ_SIZE + FRAME_HEADER_MAX + message->length;
+    pool->read_size = message->length > READ_SIZE ? READ_LARGE : READ_SIZE;
+    pool->input_capacity = pool->read_size + FRAME_HEADER_MAX + message->length;
     pool->input = malloc(pool->input_capacity);
     pool->gathered_capacity = READ_SIZE + message->frame_length;
     pool->gathered = malloc(pool->gathered_capacity);
@@ -132,11 +139,22 @@ static void drop(load_pool *pool, load_connection *connection, const char *why)
     }
 }
 
-static void watch(const load_pool *pool, load_connection *connection, uint32_t events)
+void pool_drop(load_pool *pool, load_connection *connection, const char *why)
 {
-    struct epoll_event event = {.events = events, .data.ptr = connection};
+    if (connection->state != CONNECTION_CLOSED)
+        drop(pool, connection, why);
+}
+
+static void watch(const load_pool *pool, const load_connection *connection, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = (void *)(uintptr_t)connection};
 
     epoll_ctl(pool->epoll, EPOLL_CTL_MOD, connection->fd, &event);
+}
+
+void pool_want_room(const load_pool *pool, const load_connection *connection, bool wanted)
+{
+    watch(pool, connection, wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 /* ---- output ----------------------------------------------------------------------------------------------
@@ -224,7 +242,13 @@ static bool take_frame(load_pool *pool, load_connection *connection, const load_
             drop(pool, connection, "a masked or fragmented frame came");
             return false;
         }
-        if (pool->events.message)
+        if (frame->compressed && !pool->options.deflate) {
+            drop(pool, connection, "a compressed frame came");
+            return false;
+        }
+        if (frame->compressed && pool->events.compressed)
+            pool->events.compressed(pool->events.arg, connection, frame->payload, frame->length);
+        else if (!frame->compressed && pool->events.message)
             pool->events.message(pool->events.arg, connection, frame->payload, frame->length);
         return connection->state == CONNECTION_OPEN;
     case FRAME_PING:
@@ -247,6 +271,10 @@ static bool take_frame(load_pool *pool, load_connection *connection, const load_
 
 static void take_frames(load_pool *pool, load_connection *connection, unsigned char *data, size_t length)
 {
+    if (pool->events.bytes) {
+        pool->events.bytes(pool->events.arg, connection, data, length);
+        return;
+    }
     while (length > 0) {
         load_frame frame;
         size_t taken;
@@ -282,7 +310,8 @@ static void take_answer(load_pool *pool, load_connection *connection, unsigned c
         return;
     }
     size_t head = (size_t)(end - data) + 4;
-    if (head < 12 || memcmp(data, "HTTP/1.1 101", 12) != 0 || !memmem(data, head, HANDSHAKE_ACCEPT, 28)) {
+    if (head < 12 || memcmp(data, "HTTP/1.1 101", 12) != 0 || !memmem(data, head, HANDSHAKE_ACCEPT, 28) ||
+        (pool->options.deflate && !memmem(data, head, "permessage-deflate", 18))) {
         char why[160];
         const unsigned char *line = memchr(data, '\r', length);
         snprintf(why, sizeof why, "the handshake for %.64s was answered with: %.*s", pool->options.path,
@@ -301,11 +330,11 @@ static void receive(load_pool *pool, load_connection *connection)
 {
     size_t kept = connection->input.length;
 
-    if (kept > pool->input_capacity - READ_SIZE) {
+    if (kept > pool->input_capacity - pool->read_size) {
         drop(pool, connection, "too much input was left over");
         return;
     }
-    ssize_t got = recv(connection->fd, pool->input + kept, READ_SIZE, MSG_DONTWAIT);
+    ssize_t got = recv(connection->fd, pool->input + kept, pool->read_size, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
@@ -402,6 +431,8 @@ static void handle(load_pool *pool, load_connection *connection, uint32_t events
     }
     if (events & EPOLLOUT && connection->output.length > 0)
         transmit_rest(pool, connection);
+    else if (events & EPOLLOUT && pool->events.room)
+        pool->events.room(pool->events.arg, connection);
     if (connection->state != CONNECTION_CLOSED && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         receive(pool, connection);
 }

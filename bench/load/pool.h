@@ -40,8 +40,14 @@ typedef struct load_pool load_pool;
 typedef struct pool_events { /* each may be NULL */
     /* A data frame came. The payload is lent until the callback returns; it may post. */
     void (*message)(void *arg, load_connection *connection, const unsigned char *payload, size_t length);
+    /* The same for one that is compressed (RFC 7692); only with pool_options.deflate. */
+    void (*compressed)(void *arg, load_connection *connection, const unsigned char *payload, size_t length);
     /* An open connection was closed by the server, or broke the protocol; `why` is one line. */
     void (*closed)(void *arg, load_connection *connection, const char *why);
+    /* Instead of frames: whatever came behind the handshake's answer, and room to send after pool_want_room.
+     */
+    void (*bytes)(void *arg, load_connection *connection, const unsigned char *data, size_t length);
+    void (*room)(void *arg, load_connection *connection);
     void *arg;
 } pool_events;
 
@@ -50,6 +56,7 @@ typedef struct pool_options {
     const char *path;
     uint32_t connections;
     uint32_t pace; /* handshakes under way at one time, at most */
+    bool deflate;  /* agree on permessage-deflate, without takeover, or fail */
 } pool_options;
 
 struct load_pool {
@@ -70,7 +77,7 @@ struct load_pool {
     char request[1024];
     size_t request_length;
     unsigned char *input;
-    size_t input_capacity;
+    size_t input_capacity, read_size;
     unsigned char *gathered; /* frames for `gathering`, sent when its turn ends */
     size_t gathered_length, gathered_capacity;
     load_connection *gathering;
@@ -95,6 +102,13 @@ void pool_post(load_pool *pool, load_connection *connection, uint32_t sequence);
 
 /* Sends what pool_post has gathered outside a turn. */
 void pool_flush(load_pool *pool);
+
+/* For a scenario that sends by itself: whether the connection's `room` is to be called when the socket has
+ * some. */
+void pool_want_room(const load_pool *pool, const load_connection *connection, bool wanted);
+
+/* Ends a connection that broke the protocol; `closed` is told why. */
+void pool_drop(load_pool *pool, load_connection *connection, const char *why);
 
 /* Waits for at most so long, then handles what came. */
 void pool_turn(load_pool *pool, uint64_t timeout_ns);

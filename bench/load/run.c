@@ -21,6 +21,19 @@ static void take_message(void *arg, load_connection *connection, const unsigned 
         run->wrong++;
 }
 
+static void take_compressed(void *arg, load_connection *connection, const unsigned char *payload,
+                            size_t length)
+{
+    load_run *run = arg;
+    size_t inflated;
+    const unsigned char *message = inflater_read(&run->inflater, payload, length, &inflated);
+
+    if (message)
+        take_message(run, connection, message, inflated);
+    else
+        run->wrong++;
+}
+
 static void take_closed(void *arg, load_connection *connection, const char *why)
 {
     load_run *run = arg;
@@ -48,15 +61,23 @@ bool run_open(load_run *run, const load_options *options, run_message on_message
     run->on_message = on_message;
     if (!run_processes(options, &run->processes))
         return false;
-    if (!message_make(&run->message, options->size)) {
+    if (!message_make(&run->message, options->size, options->json)) {
         fputs("load: no memory for the message\n", stderr);
         return false;
     }
-    const pool_options wanted = {options->address, options->path, options->connections, options->pace};
-    const pool_events events = {take_message, take_closed, run};
+    if (options->deflate && !inflater_make(&run->inflater, options->size)) {
+        fputs("load: no memory to inflate\n", stderr);
+        message_free(&run->message);
+        return false;
+    }
+    const pool_options wanted = {options->address, options->path, options->connections, options->pace,
+                                 options->deflate};
+    const pool_events events = {
+        .message = take_message, .compressed = take_compressed, .closed = take_closed, .arg = run};
     if (!pool_make(&run->pool, &wanted, &events, &run->message)) {
         fprintf(stderr, "load: no memory or descriptors for %u connections: %s\n", options->connections,
                 strerror(errno));
+        inflater_free(&run->inflater);
         message_free(&run->message);
         return false;
     }
@@ -71,6 +92,7 @@ bool run_open(load_run *run, const load_options *options, run_message on_message
 void run_close(load_run *run)
 {
     pool_free(&run->pool);
+    inflater_free(&run->inflater);
     message_free(&run->message);
 }
 
@@ -164,6 +186,8 @@ void run_report(const load_run *run)
     report_number("p99_us", (double)histogram_quantile(&run->latency, 0.99) / 1e3);
     report_number("max_us", (double)run->latency.maximum / 1e3);
     report_number("per_read", messages / (double)(b->reads > a->reads ? b->reads - a->reads : 1));
+    if (run->options->deflate)
+        report_count("compressed_bytes", run->inflater.kept_length);
     report_count("lost", run->lost);
     report_count("twice", run->twice);
     report_count("wrong", run->wrong);
@@ -172,6 +196,10 @@ void run_report(const load_run *run)
 
 bool run_clean(const load_run *run)
 {
+    if (run->options->deflate && run->inflater.kept_length == 0) {
+        fputs("load: compression was agreed on and nothing came compressed\n", stderr);
+        return false;
+    }
     if (run->closed > 0)
         fprintf(stderr, "load: %lu connections were closed; the first: %s\n", (unsigned long)run->closed,
                 run->why);

@@ -6,6 +6,7 @@
 #ifndef BENCH_LOAD_RUN_H
 #define BENCH_LOAD_RUN_H
 
+#include "bench/load/inflater.h"
 #include "bench/load/options.h"
 #include "bench/load/pool.h"
 #include "bench/load/process.h"
@@ -29,6 +30,7 @@ struct load_run {
     uint64_t lost, twice, wrong, closed;
     char why[256]; /* the first of the closed */
     load_histogram latency;
+    load_inflater inflater;
     bool draining; /* nothing new is posted */
     run_message on_message;
     uint64_t (*step)(load_run *run); /* posts what is due; returns ns until it wants to be called again */
@@ -65,6 +67,7 @@ bool run_processes(const load_options *options, process_list *processes);
 
 /* The scenarios: each returns the exit status. */
 int scenario_echo(const load_options *options);
+int scenario_large(const load_options *options);
 int scenario_sparse(const load_options *options);
 int scenario_fanout(const load_options *options);
 int scenario_latency(const load_options *options);

@@ -38,7 +38,7 @@ function join(client, name) {
 const server = new WebSocketServer({ host: '127.0.0.1', port, backlog: 4096, perMessageDeflate: false });
 server.on('connection', (client, request) => {
   client.on('error', () => client.terminate());
-  if (request.url === '/echo') {
+  if (request.url === '/echo' || request.url === '/large') {
     echo(client);
   } else {
     join(client, request.url);

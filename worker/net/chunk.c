@@ -66,8 +66,37 @@ chunk *chunk_new_file(int fd, off_t offset, size_t length)
     return c;
 }
 
+chunk *chunk_new_memory(void *memory, size_t length)
+{
+    chunk *c = malloc(sizeof *c);
+    if (!c) {
+        free(memory);
+        return NULL;
+    }
+    *c = (chunk){.references = 1, .kind = CHUNK_MEMORY, .length = length, .fd = -1, .memory = memory};
+    return c;
+}
+
+chunk *chunk_new_pair(hub_bytes front, chunk *rest)
+{
+    chunk *c = chunk_new(CHUNK_PAIR, front.length);
+    if (!c)
+        return NULL;
+    memcpy(c->bytes, front.data, front.length);
+    c->length = front.length + rest->length;
+    c->rest = chunk_hold(rest);
+    return c;
+}
+
 void chunk_free(chunk *c)
 {
+    if (c->kind == CHUNK_MEMORY) {
+        free(c->memory);
+        free(c);
+        return;
+    }
+    if (c->kind == CHUNK_PAIR)
+        chunk_drop(c->rest);
     if (c->kind == CHUNK_FILE) {
         close(c->fd);
         free(c);

@@ -16,6 +16,8 @@
 typedef enum chunk_kind {
     CHUNK_PRIVATE, /* bytes of one queue: may be appended to */
     CHUNK_SHARED,  /* bytes that several queues may refer to: constant */
+    CHUNK_MEMORY,  /* constant bytes in memory that malloc gave */
+    CHUNK_PAIR,    /* a few bytes of its own, then those of another chunk */
     CHUNK_FILE,    /* a part of an open file, sent by sendfile(2) */
 } chunk_kind;
 
@@ -25,8 +27,12 @@ typedef struct chunk {
     size_t length;   /* of the bytes, or of the part of the file that is still to be sent */
     size_t capacity; /* of bytes */
     int fd;          /* CHUNK_FILE: owned */
-    off_t offset;    /* CHUNK_FILE: where the part starts */
-    unsigned char bytes[];
+    union {
+        off_t offset;       /* CHUNK_FILE: where the part starts */
+        void *memory;       /* CHUNK_MEMORY: owned */
+        struct chunk *rest; /* CHUNK_PAIR: a reference */
+    };
+    unsigned char bytes[]; /* of CHUNK_PAIR the front; none of CHUNK_MEMORY and CHUNK_FILE */
 } chunk;
 
 enum { CHUNK_SMALL = 512, CHUNK_LARGE = 16384 };
@@ -40,6 +46,19 @@ chunk *chunk_new(chunk_kind kind, size_t capacity);
 /* A file's part; owns the descriptor from then on, also when it answers NULL without memory (it is closed
  * then). */
 chunk *chunk_new_file(int fd, off_t offset, size_t length);
+
+/* Constant bytes in memory that malloc gave: owns it from then on. NULL without memory, it is then freed. */
+chunk *chunk_new_memory(void *memory, size_t length);
+
+/* A message whose body is not copied: it is sent, or given up, together. Takes a reference of its own to
+ * `rest`, which is shared or memory. NULL without memory. */
+chunk *chunk_new_pair(hub_bytes front, chunk *rest);
+
+/* Where the bytes are that one run holds: not of a file or a pair. */
+static inline unsigned char *chunk_data(chunk *c)
+{
+    return c->kind == CHUNK_MEMORY ? c->memory : c->bytes;
+}
 
 static inline chunk *chunk_hold(chunk *c)
 {

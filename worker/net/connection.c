@@ -286,6 +286,15 @@ hub_status connection_send(connection *c, hub_bytes head, hub_bytes body)
     return status == HUB_OK ? queued(c, output_append(&c->out, head, body)) : status;
 }
 
+hub_status connection_send_body(connection *c, hub_bytes head, chunk *body)
+{
+    hub_status status = admit(c, head.length + body->length, true);
+    if (status != HUB_OK)
+        return status;
+    chunk *both = chunk_new_pair(head, body);
+    return queued(c, both ? output_push(&c->out, both) : HUB_ENOMEM);
+}
+
 hub_status connection_write(connection *c, hub_bytes bytes)
 {
     if (c->closed || c->finishing)

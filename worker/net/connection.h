@@ -97,6 +97,10 @@ hub_status connection_send(connection *c, hub_bytes head, hub_bytes body);
  * close. */
 hub_status connection_send_shared(connection *c, chunk *piece);
 
+/* The same for a message whose body is a chunk of constant bytes, which is not copied; takes a reference of
+ * its own. Policy block answers HUB_EAGAIN. */
+hub_status connection_send_body(connection *c, hub_bytes head, chunk *body);
+
 /*
  * Queue what has no limit here: control frames, and answers to requests. What bounds them is that a client
  * whose queue is over its soft limit is not read on. The chunk's reference is taken over. HUB_ECLOSED,

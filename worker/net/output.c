@@ -135,20 +135,35 @@ hub_status output_append(output *out, hub_bytes head, hub_bytes body)
     return output_push(out, c);
 }
 
+/* The bytes of a chunk from `from` on, in one entry, or two for a pair; how many. */
+static int list(chunk *c, size_t from, struct iovec *iov, int limit)
+{
+    if (__builtin_expect(c->kind != CHUNK_PAIR, 1)) {
+        iov[0] = (struct iovec){chunk_data(c) + from, c->length - from};
+        return 1;
+    }
+    int n = 0;
+    size_t front = c->length - c->rest->length;
+    if (from < front) {
+        iov[n++] = (struct iovec){c->bytes + from, front - from};
+        from = front;
+    }
+    if (n < limit)
+        iov[n++] = (struct iovec){chunk_data(c->rest) + (from - front), c->length - from};
+    return n;
+}
+
 int output_gather(const output *out, struct iovec *iov, int limit)
 {
     if (!out->first || out->first->kind == CHUNK_FILE || limit < 1)
         return 0;
-    int n = 0;
-    iov[n].iov_base = out->first->bytes + out->sent;
-    iov[n++].iov_len = out->first->length - out->sent;
+    int n = list(out->first, out->sent, iov, limit);
     for (const output_node *node = out->nodes; node; node = node->next)
         for (unsigned i = node->begin; i < node->end; i++) {
             chunk *c = node->chunks[i];
             if (n == limit || c->kind == CHUNK_FILE)
                 return n;
-            iov[n].iov_base = c->bytes;
-            iov[n++].iov_len = c->length;
+            n += list(c, 0, iov + n, limit - n);
         }
     return n;
 }

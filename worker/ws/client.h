@@ -20,11 +20,15 @@
 #include "worker/ws/message.h"
 #include "worker/ws/websocket.h"
 
+/* From this length on a message's memory is handed on rather than copied, in bytes. */
+enum { CLIENT_LARGE = 64 * 1024 };
+
 /* A message that waits for its handler. */
 typedef struct inbox_message {
     struct inbox_message *next;
     hub_type type;
     size_t length;
+    chunk *large; /* NULL: it lies in `bytes` */
     unsigned char bytes[];
 } inbox_message;
 
@@ -38,9 +42,11 @@ struct hub_ws {
     size_t inbox_bytes;
 
     /* The message lent to the handler. In memory of its own, or in a held read buffer, or where it was read
-     * while the hub waits in the reading callback for the handler to park. */
+     * while the hub waits in the reading callback for the handler to park. A large one is a chunk from the
+     * start, so that it can be sent back, or on, without a copy. */
     hub_message current;
     void *current_memory;
+    chunk *current_chunk;
     input_block *current_block;
 
     char *path;                                  /* for parameters; NULL when the route has none */
@@ -80,6 +86,10 @@ void client_release(hub_ws *ws);
  */
 void client_end(hub_ws *ws);
 
+/* Takes the message just parsed over as a chunk if it is a large one in the parser's memory; else, and
+ * without memory, *out is NULL. False: without memory, and the message is lost. */
+bool client_take_large(hub_ws *ws, const message_event *event, chunk **out);
+
 /* Frees a client of which neither connection nor handler is left. */
 void client_free(hub_ws *ws);
 
@@ -109,8 +119,9 @@ void send_delivery(session *s, const delivery *what);
 
 /* ---- inbox.c ---- */
 
-/* Keeps a copy of a message. A full inbox stops the reading of the client. False without memory. */
-bool inbox_push(hub_ws *ws, hub_type type, hub_bytes body);
+/* Keeps a message: a copy, or the parser's memory. A full inbox stops the reading of the client. False
+ * without memory. */
+bool inbox_push(hub_ws *ws, const message_event *event);
 
 /* The oldest message becomes `current`, lent to the handler. The inbox is not empty. */
 void inbox_lend(hub_ws *ws);
@@ -131,8 +142,9 @@ void handler_start(hub_ws *ws);
  * greenlet. Hub context. */
 void handler_finish(hub_ws *ws);
 
-/* Gives the handler a message that lies where it was read, or in the parser's memory. Hub context. */
-void handler_lend(hub_ws *ws, const message_event *event);
+/* Gives the handler a message that lies where it was read, or in the parser's memory. False without memory.
+ * Hub context. */
+bool handler_lend(hub_ws *ws, const message_event *event);
 
 /* True when a message can be lent at once: no other is with the handler. */
 bool handler_is_free(const hub_ws *ws);

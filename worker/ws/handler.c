@@ -144,8 +144,10 @@ void handler_end_receiving(hub_ws *ws)
  * The message lies in `current` and is lent for as long as the handler does not park. When it did, and still
  * has it, the bytes stay where they are: the read buffer is held, or the parser's memory taken over.
  */
-void handler_lend(hub_ws *ws, const message_event *event)
+bool handler_lend(hub_ws *ws, const message_event *event)
 {
+    if (!client_take_large(ws, event, &ws->current_chunk))
+        return false;
     ws->current = (hub_message){event->type, event->bytes};
     ws->lent = true;
     if (ws->route->handler) {
@@ -154,14 +156,17 @@ void handler_lend(hub_ws *ws, const message_event *event)
     } else {
         handler_start(ws);
     }
-    if (!ws->lent || ws->current_memory)
-        return; /* given back; or it has gone on to a message of the queue */
+    if (!ws->lent)
+        return true; /* given back */
     if (!ws->greenlet)
         client_release(ws); /* the handler could not be started */
+    else if (ws->current_memory || ws->current_chunk)
+        return true; /* a large one, or it has gone on to a message of the queue */
     else if (event->borrowed)
         ws->current_block = input_hold((const unsigned char *)event->bytes.data + event->bytes.length);
     else
         ws->current_memory = message_take(&ws->parser);
+    return true;
 }
 
 hub_status hub_ws_recv(hub_ws *ws, hub_message *message, double timeout)

@@ -10,15 +10,24 @@ static size_t limit_of(const hub_ws *ws)
     return ws->route->max_message > INBOX_MIN ? ws->route->max_message : INBOX_MIN;
 }
 
-bool inbox_push(hub_ws *ws, hub_type type, hub_bytes body)
+bool inbox_push(hub_ws *ws, const message_event *event)
 {
-    inbox_message *message = malloc(sizeof *message + body.length);
-    if (!message)
+    hub_bytes body = event->bytes;
+    chunk *large;
+    if (!client_take_large(ws, event, &large))
         return false;
-    message->type = type;
+    size_t copied = large ? 0 : body.length;
+    inbox_message *message = malloc(sizeof *message + copied);
+    if (!message) {
+        if (large)
+            chunk_drop(large);
+        return false;
+    }
+    message->type = event->type;
     message->length = body.length;
-    if (body.length)
-        memcpy(message->bytes, body.data, body.length);
+    message->large = large;
+    if (copied)
+        memcpy(message->bytes, body.data, copied);
     if (ws->inbox) {
         message->next = ws->inbox->next;
         ws->inbox->next = message;
@@ -49,15 +58,24 @@ static inbox_message *take(hub_ws *ws)
 /* Nobody will want what waits; the client is read on, up to its close frame. */
 void inbox_drop(hub_ws *ws)
 {
-    while (ws->inbox)
-        free(take(ws));
+    while (ws->inbox) {
+        inbox_message *oldest = take(ws);
+        if (oldest->large)
+            chunk_drop(oldest->large);
+        free(oldest);
+    }
 }
 
 /* The oldest becomes `current`. */
 void inbox_lend(hub_ws *ws)
 {
     inbox_message *oldest = take(ws);
-    ws->current = (hub_message){oldest->type, hub_bytes_of(oldest->bytes, oldest->length)};
-    ws->current_memory = oldest;
+    const void *bytes = oldest->large ? chunk_data(oldest->large) : oldest->bytes;
+    ws->current = (hub_message){oldest->type, hub_bytes_of(bytes, oldest->length)};
+    ws->current_chunk = oldest->large;
+    if (oldest->large)
+        free(oldest);
+    else
+        ws->current_memory = oldest;
     ws->lent = true;
 }

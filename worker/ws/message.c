@@ -11,7 +11,8 @@ enum {
     TAIL_MAX = 6 + FRAME_CONTROL_MAX, /* a whole control frame: the longest that is waited for in one piece */
     CAPACITY_MIN = 256,
     ROOM_MIN = 4096, /* below this the copy is cheaper than a system call that fetches nothing else */
-    ROOM_STEP = 16384
+    ROOM_STEP = 16384,
+    ROOM_MAX = 256 * 1024 /* what was read is unmasked and checked while it is in the processor's cache */
 };
 
 /* What an unfinished frame or message needs. */
@@ -361,6 +362,8 @@ void *message_room(message_parser *parser, size_t *room)
     *room = assembly->capacity - assembly->length;
     if (*room > remaining)
         *room = remaining;
+    if (*room > ROOM_MAX)
+        *room = ROOM_MAX;
     return assembly->data + assembly->length;
 }
 

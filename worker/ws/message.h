@@ -86,8 +86,9 @@ message_event message_next(message_parser *parser, unsigned char *data, size_t l
 
 /*
  * Memory into which the caller may receive the rest of a large frame in progress, so that it need not be
- * copied: *room bytes, all of them payload of that frame. NULL when there is no such frame, when little of it
- * is missing, or without memory; the caller then reads as usual. Valid until the next call for this parser.
+ * copied: *room bytes, 256 KB at most, all of them payload of that frame. NULL when there is no such frame,
+ * when little of it is missing, or without memory; the caller then reads as usual. Valid until the next call
+ * for this parser.
  */
 void *message_room(message_parser *parser, size_t *room);
 

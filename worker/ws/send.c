@@ -91,6 +91,13 @@ void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason)
     client_end(ws);
 }
 
+/* The chunk that a body is, when it is the message lent to the client's handler, whole. */
+static chunk *lent_chunk(const hub_ws *ws, hub_bytes body)
+{
+    chunk *whole = ws->current_chunk;
+    return whole && body.data == chunk_data(whole) && body.length == whole->length ? whole : NULL;
+}
+
 /* Queues a message, deflated when that was agreed and makes it smaller. Errors: those of connection_send. */
 static hub_status queue_message(hub_ws *ws, hub_type type, hub_bytes body)
 {
@@ -98,7 +105,10 @@ static hub_status queue_message(hub_ws *ws, hub_type type, hub_bytes body)
     bool deflated = ws->deflate_bits && body.length >= client_server->deflate_threshold &&
                     deflate_message(ws->parser.deflate, ws->deflate_bits, body, &body);
     size_t length = frame_header(header, (frame_opcode)type, true, deflated ? FRAME_RSV1 : 0, body.length);
-    hub_status status = connection_send(ws->connection, hub_bytes_of(header, length), body);
+    hub_bytes head = hub_bytes_of(header, length);
+    chunk *whole = lent_chunk(ws, body);
+    hub_status status = whole ? connection_send_body(ws->connection, head, whole)
+                              : connection_send(ws->connection, head, body);
     if (deflated) {
         if (status != HUB_OK)
             deflate_unsent(ws->parser.deflate);

@@ -88,6 +88,8 @@ static bool feed_bytes(utf8_state *state, const unsigned char *p, const unsigned
  */
 bool utf8_feed_by(utf8_scan scan, utf8_state *state, const void *data, size_t length)
 {
+    if (length == 0)
+        return true;
     const unsigned char *p = data, *end = p + length;
     if (scan && length >= SCAN_MIN) {
         const unsigned char *rest = p + state->missing;

@@ -19,8 +19,11 @@ void client_release(hub_ws *ws)
 {
     ws->lent = false;
     free(ws->current_memory);
+    if (ws->current_chunk)
+        chunk_drop(ws->current_chunk);
     input_drop(ws->current_block);
     ws->current_memory = NULL;
+    ws->current_chunk = NULL;
     ws->current_block = NULL;
 }
 
@@ -30,6 +33,15 @@ void client_end(hub_ws *ws)
     connection_finish(ws->connection);
     connection_kick(ws->connection);
     handler_end_receiving(ws);
+}
+
+bool client_take_large(hub_ws *ws, const message_event *event, chunk **out)
+{
+    *out = NULL;
+    if (event->borrowed || event->bytes.length < CLIENT_LARGE)
+        return true;
+    *out = chunk_new_memory(message_take(&ws->parser), event->bytes.length);
+    return *out != NULL;
 }
 
 /* Neither connection nor handler is left. */
@@ -51,9 +63,8 @@ static void on_message(hub_ws *ws, const message_event *event)
     client_count(&connections_row()->messages_in);
     if (ws->close_sent)
         return; /* the application has said that it is done (7.1.3) */
-    if (handler_is_free(ws) && !ws->inbox)
-        handler_lend(ws, event);
-    else if (!inbox_push(ws, event->type, event->bytes))
+    bool kept = handler_is_free(ws) && !ws->inbox ? handler_lend(ws, event) : inbox_push(ws, event);
+    if (!kept)
         send_failure(ws, CLOSE_INTERNAL, hub_text("no memory"));
 }
 

@@ -223,6 +223,69 @@ static void a_cut_of_what_has_not_begun_keeps_nothing(void **state)
     assert_int_equal(out.bytes, 0);
 }
 
+static chunk *memory_text(const char *text)
+{
+    char *copy = strdup(text);
+    assert_non_null(copy);
+    chunk *c = chunk_new_memory(copy, strlen(text));
+    assert_non_null(c);
+    return c;
+}
+
+static void push_pair(const char *front, chunk *rest)
+{
+    chunk *pair = chunk_new_pair(hub_text(front), rest);
+    assert_non_null(pair);
+    assert_int_equal(output_push(&out, pair), HUB_OK);
+}
+
+static void a_pair_leaves_as_one_run_however_it_is_taken(void **state)
+{
+    (void)state;
+    const char *whole = "before,front:memory,front:memory,after";
+    for (size_t step = 1; step <= strlen(whole); step++) {
+        chunk *memory = memory_text("memory,");
+        push("before,");
+        push_pair("front:", memory);
+        push_pair("front:", memory);
+        chunk_drop(memory);
+        append("after");
+        for (size_t at = 0; at < strlen(whole); at += step) {
+            assert_string_equal(waiting_text(), whole + at);
+            output_advance(&out, strlen(whole) - at < step ? strlen(whole) - at : step);
+        }
+        assert_null(out.first);
+        assert_int_equal(out.bytes, 0);
+    }
+}
+
+static void a_pair_at_the_limit_of_a_write_is_gone_on_with(void **state)
+{
+    (void)state;
+    struct iovec iov[3];
+    chunk *memory = memory_text("memory");
+    push("before,");
+    push_pair("front:", memory);
+    chunk_drop(memory);
+    assert_int_equal(output_gather(&out, iov, 2), 2);
+    assert_int_equal(iov[1].iov_len, 6);
+    output_advance(&out, 13);
+    assert_string_equal(waiting_text(), "memory");
+}
+
+static void a_cut_keeps_a_pair_of_which_only_the_front_is_sent(void **state)
+{
+    (void)state;
+    chunk *memory = memory_text("memory");
+    push_pair("front:", memory);
+    push_pair("front:", memory);
+    output_advance(&out, 6);
+    output_cut(&out);
+    assert_string_equal(waiting_text(), "memory");
+    assert_int_equal(memory->references, 2);
+    chunk_drop(memory);
+}
+
 static void clearing_gives_every_reference_back(void **state)
 {
     (void)state;
@@ -252,6 +315,9 @@ int main(void)
         TEST(a_file_in_front_is_no_vector_and_behind_it_ends_it),
         TEST(a_cut_keeps_only_what_is_half_sent),
         TEST(a_cut_of_what_has_not_begun_keeps_nothing),
+        TEST(a_pair_leaves_as_one_run_however_it_is_taken),
+        TEST(a_pair_at_the_limit_of_a_write_is_gone_on_with),
+        TEST(a_cut_keeps_a_pair_of_which_only_the_front_is_sent),
         TEST(clearing_gives_every_reference_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

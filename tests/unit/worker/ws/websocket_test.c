@@ -335,6 +335,111 @@ static void a_parked_handler_keeps_a_large_message(void **state)
     expect_intact(&c);
 }
 
+/* ---- large messages, which are not copied ---- */
+
+enum { LARGE = 150000 };
+
+static void say_large(client *c, char letter)
+{
+    char *big = malloc(LARGE);
+    unsigned char *frame = malloc(LARGE + 14);
+    assert_true(big && frame);
+    memset(big, letter, LARGE);
+    size_t length = ws_frame(frame, 0x82, big, LARGE);
+    for (size_t at = 0; at < length; at += 50000) {
+        client_send(c, frame + at, length - at < 50000 ? length - at : 50000);
+        world_turn(2);
+    }
+    free(big);
+    free(frame);
+}
+
+static void expect_large(client *c, char letter, size_t length)
+{
+    char *big = malloc(length);
+    assert_non_null(big);
+    memset(big, letter, length);
+    ws_expect(c, 0x82, big, length);
+    free(big);
+}
+
+static hub_status echo_behind_the_gate(hub_ws *ws, const hub_message *m, void *arg)
+{
+    (void)arg;
+    hub_event_wait(seen.gate, HUB_FOREVER);
+    return hub_ws_send(ws, m->type, m->body);
+}
+
+static hub_status echo_in_parts(hub_ws *ws, const hub_message *m, void *arg)
+{
+    (void)arg;
+    hub_bytes half = hub_bytes_of(m->body.data, m->body.length / 2);
+    hub_status status = hub_ws_send(ws, m->type, half);
+    if (status == HUB_OK)
+        status = hub_ws_send(ws, m->type, m->body);
+    return status == HUB_OK ? hub_ws_send(ws, HUB_TEXT, hub_text("end")) : status;
+}
+
+static void a_large_message_is_sent_back_whole_however_the_socket_takes_it(void **state)
+{
+    (void)state;
+    serve_ws("/echo", (ws_route){.handler = echo, .max_message = 1 << 20});
+    static client c;
+    ws_connect(&c, "/echo");
+    static const size_t takes[] = {SIZE_MAX, 3000, 70001};
+    for (size_t i = 0; i < sizeof takes / sizeof *takes; i++) {
+        fake.takes = takes[i];
+        say_large(&c, (char)('a' + i));
+        expect_large(&c, (char)('a' + i), LARGE);
+    }
+    client_close(&c);
+}
+
+static void large_messages_wait_for_a_parked_handler_in_order(void **state)
+{
+    (void)state;
+    serve_ws("/gate", (ws_route){.on_message = echo_behind_the_gate, .max_message = 1 << 20});
+    static client c;
+    ws_connect(&c, "/gate");
+    say_large(&c, 'a');
+    say_large(&c, 'b');
+    ws_say(&c, "small");
+    say_large(&c, 'c');
+    hub_event_set(seen.gate);
+    expect_large(&c, 'a', LARGE);
+    expect_large(&c, 'b', LARGE);
+    ws_expect_text(&c, "small");
+    expect_large(&c, 'c', LARGE);
+    client_close(&c);
+}
+
+static void a_client_may_vanish_while_large_messages_wait(void **state)
+{
+    (void)state;
+    serve_ws("/gate", (ws_route){.on_message = echo_behind_the_gate, .max_message = 1 << 20});
+    static client c;
+    ws_connect(&c, "/gate");
+    say_large(&c, 'a');
+    say_large(&c, 'b');
+    client_close(&c);
+    world_turn(3);
+    hub_event_set(seen.gate);
+    assert_true(world_until(no_greenlets, NULL));
+}
+
+static void parts_of_a_large_message_and_others_keep_their_order(void **state)
+{
+    (void)state;
+    serve_ws("/parts", (ws_route){.on_message = echo_in_parts, .max_message = 1 << 20});
+    static client c;
+    ws_connect(&c, "/parts");
+    say_large(&c, 'p');
+    expect_large(&c, 'p', LARGE / 2);
+    expect_large(&c, 'p', LARGE);
+    ws_expect_text(&c, "end");
+    client_close(&c);
+}
+
 static void messages_wait_for_a_parked_handler_in_order(void **state)
 {
     (void)state;
@@ -1193,6 +1298,10 @@ int main(void)
         TEST(a_parked_handler_keeps_a_message_behind_an_upgrade_in_pieces),
         TEST(a_parked_handler_keeps_a_message_of_fragments),
         TEST(a_parked_handler_keeps_a_large_message),
+        TEST(a_large_message_is_sent_back_whole_however_the_socket_takes_it),
+        TEST(large_messages_wait_for_a_parked_handler_in_order),
+        TEST(a_client_may_vanish_while_large_messages_wait),
+        TEST(parts_of_a_large_message_and_others_keep_their_order),
         TEST(messages_wait_for_a_parked_handler_in_order),
         TEST(a_client_is_not_read_while_its_queue_is_full),
         TEST(a_wait_for_a_message_times_out_and_may_be_repeated),
