@@ -153,14 +153,6 @@ static void on_end(connection *c)
     connection_close(c); /* without a close frame: 1006 */
 }
 
-/* Its queue is short again. */
-static void on_kick(connection *c)
-{
-    hub_ws *ws = c->state;
-    if (!c->paused_output)
-        send_kept_pong(ws);
-}
-
 static void on_overflow(connection *c)
 {
     hub_ws *ws = c->state;
@@ -280,10 +272,12 @@ static const protocol ending_protocol = {
  */
 static void on_kick(connection *c)
 {
-    if (!c->finishing)
-        return; /* only its queue is short again */
-    on_gone(c);
-    connection_become(c, &ending_protocol, c->limits, NULL);
+    if (c->finishing) {
+        on_gone(c);
+        connection_become(c, &ending_protocol, c->limits, NULL);
+    } else if (!c->paused_output) { /* its queue is short again */
+        send_kept_pong(c->state);
+    }
 }
 
 static const protocol ws_protocol = {
