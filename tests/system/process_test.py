@@ -245,6 +245,33 @@ def test_paths_are_meant_from_chdir_and_the_configuration_from_the_start(start, 
     assert run("-c", "a.yaml", "--check-config", cwd=there).returncode == 0
 
 
+def test_at_hup_what_can_change_does_and_the_rest_is_named(start, tmp_path):
+    """Also that a relative -c is found again although the server has entered another folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    compile_module(home / "asks.so", ASKS_ENVIRONMENT)
+    there = tmp_path / "server0"
+    there.mkdir()
+    path = there / "a.yaml"
+    path.write_text(f"chdir: {home}\nlog-size: 1M\nreload-verify: 0\nenv:\n  - GREETING=one\n")
+    server = start(home / "asks.so", "-c", "a.yaml", workers=1)
+    before = server.pids()[0]
+    path.write_text(f"chdir: {home}\n\nlog-size: 2M\nreload-verify: 0\nenv: [GREETING=two]\nname: shop\n"
+                    "umask: '077'\ncpu-affinity: auto\n")
+    server.send_signal(signal.SIGHUP)
+    after = server.wait_successor(0, before)
+    server.wait_log(r"WARNING\] log-size changed \(a\.yaml:3\): takes effect when the server is started anew; until then "
+                    r"the value from a\.yaml:2 stays")
+    assert "chdir changed" not in server.log()
+    with Http(server) as connection:
+        connection.request("GET", "/")
+        assert connection.response().body == b"two"
+    assert title(server.pid) == "hubbub: master [shop]"
+    assert title(after) == "hubbub: worker 0 [shop]"
+    assert status_field(after, "Umask") == "0077"
+    assert len(os.sched_getaffinity(after)) == 1
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     result = run("--chdir", tmp_path / "none", CONTRACT)
     assert (result.returncode, len(error_lines(result))) == (2, 1)
