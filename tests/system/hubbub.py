@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HUBBUB_BUILD", ROOT / "build")).resolve()
 SANITIZED = "HUBBUB_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text() if BUILD.exists() else False
-PATIENCE = 30.0 if SANITIZED else 10.0
+PATIENCE = 30.0
 
 READY = re.compile(r"worker (\d+) \(pid (\d+)\) ready")
 DAMAGE = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")

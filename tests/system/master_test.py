@@ -146,7 +146,7 @@ def test_a_killed_worker_is_replaced_at_once_and_its_end_is_told(start):
     begun = time.monotonic()
     os.kill(victim, signal.SIGKILL)
     successor = server.wait_successor(1, victim)
-    assert SANITIZED or time.monotonic() - begun < 1.0
+    assert SANITIZED or time.monotonic() - begun < 3.0
     assert alive(successor)
     server.wait_log(rf"worker 1 \(pid {victim}\).*SIGKILL")
 
