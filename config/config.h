@@ -43,17 +43,18 @@ typedef struct config {
     double reload_verify; /* a new release is abandoned when a worker of it dies so soon after READY */
 
     /* connections */
-    unsigned worker_connections;    /* a worker stops accepting at this number */
-    double keep_alive;              /* an HTTP connection without a request */
-    double header_timeout;          /* from a request's first byte to its last header byte */
-    double body_timeout;            /* between two pieces of a request's body */
-    size_t limit_request_line;      /* bytes; above: 414 */
-    unsigned limit_request_fields;  /* number; above: 431 */
-    size_t limit_request_head;      /* bytes of request line and headers together; above: 431 */
-    size_t max_body;                /* bytes of a request's body; above: 413 */
-    unsigned static_cache;          /* seconds for which files may be used without asking; 0: none */
-    char *http_compress;            /* "off", "on" */
-    size_t http_compress_threshold; /* bytes of a reply that is compressed, at least */
+    unsigned worker_connections;     /* a worker stops accepting at this number */
+    double keep_alive;               /* an HTTP connection without a request */
+    double header_timeout;           /* from a request's first byte to its last header byte */
+    double body_timeout;             /* between two pieces of a request's body */
+    size_t limit_request_line;       /* bytes; above: 414 */
+    unsigned limit_request_fields;   /* number; above: 431 */
+    size_t limit_request_field_size; /* bytes of one header line; above: 431; 0: only the whole is limited */
+    size_t limit_request_head;       /* bytes of request line and headers together; above: 431 */
+    size_t max_body;                 /* bytes of a request's body; above: 413 */
+    unsigned static_cache;           /* seconds for which files may be used without asking; 0: none */
+    char *http_compress;             /* "off", "on" */
+    size_t http_compress_threshold;  /* bytes of a reply that is compressed, at least */
 
     /* WebSocket */
     /*

@@ -5,10 +5,21 @@
 
 #include <ctype.h>
 
+/* An underscore in a given name is as good as a dash: gunicorn's files have them. */
+static bool is_name(const char *known, const char *given, size_t length)
+{
+    if (strlen(known) != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (known[i] != given[i] && (known[i] != '-' || given[i] != '_'))
+            return false;
+    return true;
+}
+
 const option *option_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (strlen(options[i].name) == length && memcmp(options[i].name, name, length) == 0)
+        if (is_name(options[i].name, name, length))
             return &options[i];
     return NULL;
 }

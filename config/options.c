@@ -438,6 +438,19 @@ const option options[] = {
     },
     {
         .group = group_http,
+        .name = "limit-request-field-size",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, limit_request_field_size),
+        .initial = "0",
+        .minimum = 0,
+        .maximum = 1 * MIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Bytes of one header line; a longer one is answered with 431. 0: only limit-request-head counts.",
+    },
+    {
+        .group = group_http,
         .name = "limit-request-head",
         .kind = OPTION_SIZE,
         .offset = offsetof(config, limit_request_head),

@@ -61,7 +61,7 @@ typedef struct command {
 extern const command commands[];
 extern const size_t command_count;
 
-/* By exact name, given with its length. NULL when there is none. */
+/* By name, given with its length; "_" in it counts as "-". NULL when there is none. */
 const option *option_find(const char *name, size_t length);
 
 /*

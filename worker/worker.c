@@ -308,6 +308,7 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .router = app_router(worker.app),
         .limits = {.request_line = settings->limit_request_line,
                    .fields = settings->limit_request_fields,
+                   .field = settings->limit_request_field_size,
                    .head = settings->limit_request_head,
                    .body = settings->max_body},
         .output = {.soft = settings->queue_soft,

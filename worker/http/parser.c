@@ -534,7 +534,10 @@ static http_error read_fields(hub_bytes lines, http_head *head, http_field *fiel
         if (head->field_count == limits->fields)
             return HTTP_ERROR_TOO_MANY_FIELDS;
         http_field *field = &fields[head->field_count];
+        const char *line = at;
         http_error error = read_line(&at, end, field);
+        if (error == HTTP_ERROR_NONE && limits->field && (size_t)(at - line) > limits->field + 2)
+            error = HTTP_ERROR_FIELD_TOO_LARGE;
         if (error == HTTP_ERROR_NONE)
             error = read_field(head, &facts, field);
         if (error != HTTP_ERROR_NONE)

@@ -25,6 +25,7 @@
     X(FIELD, 400, "a header field has characters that are not allowed")                                      \
     X(FOLDED, 400, "a header field is folded over several lines")                                            \
     X(TOO_MANY_FIELDS, 431, "there are too many header fields")                                              \
+    X(FIELD_TOO_LARGE, 431, "a header field is too large")                                                   \
     X(HEAD_TOO_LARGE, 431, "the header fields are too large")                                                \
     X(HOST, 400, "the Host field is missing, repeated or not valid")                                         \
     X(CONTENT_LENGTH, 400, "Content-Length is not one decimal number")                                       \
@@ -51,6 +52,7 @@ const char *http_error_text(http_error error);
 typedef struct http_limits {
     size_t request_line; /* bytes without the line's end; above: 414 */
     size_t fields;       /* number; above: 431 */
+    size_t field;        /* bytes of one field's line without its end; above: 431; 0: as many as the head */
     size_t head;         /* bytes of the whole head, its blank line too; above: 431 */
     uint64_t body;       /* bytes; above: 413 */
 } http_limits;

@@ -41,6 +41,7 @@ static void names_and_letters_are_unique_and_can_be_found(void **state)
             assert_true(!options[i].flag || options[i].flag != commands[k].flag);
         }
     }
+    assert_ptr_equal(option_find("graceful_timeout", 16), option_find("graceful-timeout", 16));
     assert_null(option_find("worker", 6));
     assert_null(option_find("workersx", 8));
     assert_null(option_find("", 0));

@@ -581,9 +581,22 @@ static void every_error_has_a_status_and_a_text(void **state)
     }
 }
 
+static void a_field_above_its_limit_is_too_large(void **state)
+{
+    (void)state;
+    static const char text[] = "GET / HTTP/1.1\r\nHost: a\r\nX: 123456\r\n\r\n";
+    http_limits short_ones = limits;
+    short_ones.field = 9; /* "X: 123456" */
+    assert_int_equal(http_parse_head(hub_text(text), &short_ones, fields, &head), HTTP_ERROR_NONE);
+    short_ones.field = 8;
+    assert_int_equal(http_parse_head(hub_text(text), &short_ones, fields, &head), HTTP_ERROR_FIELD_TOO_LARGE);
+    assert_int_equal(http_error_status(HTTP_ERROR_FIELD_TOO_LARGE), 431);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_field_above_its_limit_is_too_large),
         cmocka_unit_test(the_end_of_a_head_is_found_however_it_arrives),
         cmocka_unit_test(an_endless_head_is_scanned_once),
         cmocka_unit_test(waiting_ends_when_a_limit_is_passed_or_the_start_is_wrong),
