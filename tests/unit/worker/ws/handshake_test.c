@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static const http_limits limits = {1000, 20, 4000, 1000};
+static const http_limits limits = {.request_line = 1000, .fields = 20, .head = 4000, .body = 1000};
 
 /* Parses a request into static memory; the lines are everything between the request line and the end. */
 static const http_head *request(const char *line, const char *lines)
