@@ -5,8 +5,7 @@
 
 #include <ctype.h>
 
-/* An underscore in a given name is as good as a dash: gunicorn's files have them. */
-static bool is_name(const char *known, const char *given, size_t length)
+bool option_is_name(const char *known, const char *given, size_t length)
 {
     if (strlen(known) != length)
         return false;
@@ -19,7 +18,7 @@ static bool is_name(const char *known, const char *given, size_t length)
 const option *option_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (is_name(options[i].name, name, length))
+        if (option_is_name(options[i].name, name, length))
             return &options[i];
     return NULL;
 }

@@ -61,6 +61,10 @@ typedef struct command {
 extern const command commands[];
 extern const size_t command_count;
 
+/* Whether a given name is a known one. An underscore in it is as good as a dash: gunicorn's files have them.
+ */
+bool option_is_name(const char *known, const char *given, size_t length);
+
 /* By name, given with its length; "_" in it counts as "-". NULL when there is none. */
 const option *option_find(const char *name, size_t length);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/settings.h"
+#include "config/absent.h"
 #include "config/value.h"
 
 #include <stdarg.h>
@@ -97,6 +98,10 @@ hub_status setting_refuse_unknown(const char *name, size_t length, const place *
 {
     const char *nearest = option_nearest(name, length, has_dashes(from), NULL);
     int shown = length < 60 ? (int)length : 60;
+    const char *reason = absent_reason(name, length);
+    if (reason)
+        return setting_refuse(from, failure, "there is no option %s%.*s: %s", dashes(from), shown, name,
+                              reason);
     if (!nearest)
         return setting_refuse(from, failure, "unknown option %s%.*s; hubbub --help lists all", dashes(from),
                               shown, name);
