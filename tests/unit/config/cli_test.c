@@ -227,7 +227,8 @@ static void wrong_arguments_are_refused_with_what_to_do(void **state)
     assert_refused(ARGUMENTS("--worker=3"), "command line: unknown option --worker; did you mean --workers?");
     assert_refused(ARGUMENTS("--preload"), "command line: there is no option --preload: the master runs no "
                                            "application code");
-    assert_refused(ARGUMENTS("--worker_tmp_dir=/tmp"), "there is no option --worker_tmp_dir: heartbeats are");
+    assert_refused(ARGUMENTS("--worker_tmp_dir=/tmp"),
+                   "command line: there is no option --worker_tmp_dir: heartbeats are");
     assert_refused(ARGUMENTS("--hlep"), "command line: unknown option --hlep; did you mean --help?");
     assert_refused(ARGUMENTS("--frobnicate"), "command line: unknown option --frobnicate; hubbub --help");
     assert_refused(ARGUMENTS("--=3"), "command line: unknown option --;");
