@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { GATEWAY_ROWS = 4 }; /* of the region's rows, not for workers */
+
 static double in_seconds(uint64_t ns)
 {
     return (double)ns / (double)CLOCK_NS_PER_S;
@@ -286,6 +288,28 @@ hub_status crew_resize(crew *self, unsigned count, release *what)
         send_away(self, place);
     }
     return HUB_OK;
+}
+
+void crew_vacate(crew *self, release *what)
+{
+    for (unsigned i = 0; i < self->count; i++) {
+        slot *before = self->slots[i];
+        slot *empty = slot_filled(before) ? slot_new(self, i, what) : NULL;
+        if (empty) {
+            self->slots[i] = empty;
+            send_away(self, before);
+        } else { /* nobody is here; or without memory, it is filled again when its worker is gone */
+            tell(self, before, &(telling){SLOT_TERMINATE, FAREWELL_REPLACED, clock_monotonic_ns()});
+        }
+    }
+}
+
+bool crew_is_crowded(const crew *self)
+{
+    unsigned leaving = 0;
+    for (const slot *place = self->leaving; place; place = place->next)
+        leaving += slot_filled(place);
+    return leaving + self->count + 1 > REGION_ROWS - GATEWAY_ROWS;
 }
 
 hub_status crew_start_successor(crew *self, unsigned number, release *what)

@@ -64,6 +64,12 @@ void crew_want_all(crew *self);
 /* Everybody is told to go (SLOT_TERMINATE) or to end at once (SLOT_QUIT), those that leave already too. */
 void crew_tell_all(crew *self, slot_event event, row_farewell farewell);
 
+/*
+ * Who is in a slot is told to go, and the slots are empty: when somebody is wanted there again nobody has to
+ * be waited for. They would boot this release.
+ */
+void crew_vacate(crew *self, release *what);
+
 /* Gives one slot an event: SLOT_WANTED. */
 void crew_tell(crew *self, slot *place, slot_event event);
 
@@ -75,6 +81,9 @@ uint64_t crew_deadline_ns(const crew *self);
 
 /* What the slot boots from now on, when its worker ends; a worker that runs there is not touched. */
 void crew_assign(slot *place, release *what);
+
+/* True while so many workers leave that another successor could take the place of a slot's own worker. */
+bool crew_is_crowded(const crew *self);
 
 /* Boots a successor for a slot; one at a time. HUB_ENOMEM, HUB_ESTATE (there is one). */
 hub_status crew_start_successor(crew *self, unsigned number, release *what);

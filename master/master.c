@@ -9,6 +9,7 @@
 #include "master/process.h"
 #include "master/release.h"
 #include "master/roll.h"
+#include "master/shelf.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -65,7 +66,9 @@ struct master {
     pid_t sealer;
     unsigned releases;   /* sealed so far */
     bool reload_again;   /* asked for while one was under way */
-    unsigned configured; /* number of workers that the newest release's configuration says */
+    unsigned configured; /* number of workers that the running release's configuration says */
+    bool resuming;       /* the release being sealed ends a pause */
+    shelf shelf;         /* releases that ran in all slots */
 
     struct ev_loop *loop;
     int signals;
@@ -115,6 +118,7 @@ static void on_ready(void *arg, slot *place)
     if (master->phase != MASTER_STARTING)
         return;
     master->phase = MASTER_SERVING;
+    shelf_keep(&master->shelf, master->roll.proven);
     say_listeners(master);
     daemon_say(MASTER_EXIT_OK);
     crew_want_all(&master->crew);
@@ -158,11 +162,18 @@ static void report_fixed(void *arg, const char *line)
     log_warning("%s", line);
 }
 
+/* During a pause nobody is being replaced, whatever was under way when it began. */
+static bool is_reloading(const struct master *master)
+{
+    return master->next || master->phase == MASTER_STARTING ||
+           (master->phase == MASTER_SERVING && roll_is_busy(&master->roll));
+}
+
 static void reload(struct master *master)
 {
     if (is_stopping(master))
         return;
-    if (master->next || master->phase == MASTER_STARTING || roll_is_busy(&master->roll)) {
+    if (is_reloading(master)) {
         master->reload_again = true;
         log_info("a reload is under way: another one follows it");
         return;
@@ -176,6 +187,7 @@ static void reload(struct master *master)
         log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
         return;
     }
+    master->resuming = master->phase == MASTER_PAUSED;
     if (begin_release(master, &fresh) == HUB_OK)
         log_info("reloading: release %u is made", master->next->number);
     else
@@ -200,7 +212,8 @@ static void install(struct master *master, release *what)
     master->releases = what->number;
     process_become_master(settings);
     roll_to(&master->roll, what);
-    apply_worker_count(master, settings);
+    if (master->phase != MASTER_SERVING) /* else once it runs everywhere: until then it may be abandoned */
+        apply_worker_count(master, settings);
     if (master->phase == MASTER_SEALING) {
         log_info("hubbub %s: %s, %u worker%s", HUB_VERSION, settings->app, master->crew.count,
                  master->crew.count == 1 ? "" : "s");
@@ -211,9 +224,12 @@ static void install(struct master *master, release *what)
     }
     log_info("release %u: %s replaces release %u in %u worker%s", what->number, settings->app,
              master->roll.proven->number, master->crew.count, master->crew.count == 1 ? "" : "s");
-    if (master->phase == MASTER_PAUSED)
+    if (master->phase == MASTER_PAUSED) {
         for (unsigned i = 0; i < master->crew.count; i++)
             crew_assign(master->crew.slots[i], what);
+        if (!master->resuming)
+            return;
+    }
     master->phase = MASTER_SERVING;
     crew_want_all(&master->crew);
 }
@@ -238,9 +254,22 @@ static void finish_release(struct master *master, int status)
     release_drop(what);
 }
 
+/* What an abandoned release brought with it goes with it. */
 static void on_rolled(void *arg, bool reached)
 {
-    (void)arg, (void)reached;
+    struct master *master = arg;
+    const config *settings = &master->roll.target->settings;
+    if (!reached) {
+        process_become_master(settings);
+        return;
+    }
+    shelf_keep(&master->shelf, master->roll.target);
+    unsigned before = master->crew.count;
+    apply_worker_count(master, settings);
+    if (master->crew.count == before)
+        return;
+    log_info("%u worker%s from now on", master->crew.count, master->crew.count == 1 ? "" : "s");
+    crew_want_all(&master->crew);
 }
 
 /* ---- numbers ---- */
@@ -270,8 +299,10 @@ static void pause_workers(struct master *master)
         return;
     log_info("the workers finish and the master stays; SIGHUP starts workers again");
     master->phase = MASTER_PAUSED;
+    master->resuming = false;
+    master->reload_again = false;
     roll_to(&master->roll, master->roll.target);
-    crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_REPLACED);
+    crew_vacate(&master->crew, master->roll.target);
 }
 
 /* ---- what wakes the master ---- */
@@ -406,10 +437,9 @@ static void set_timer(struct master *master)
 /* Slots that should have another worker get one. */
 static void roll_on(struct master *master)
 {
-    if (master->phase != MASTER_SERVING)
-        return;
-    roll_turn(&master->roll);
-    if (master->reload_again && !master->next && !roll_is_busy(&master->roll))
+    if (master->phase == MASTER_SERVING)
+        roll_turn(&master->roll);
+    if (master->phase != MASTER_SEALING && master->reload_again && !is_reloading(master))
         reload(master);
 }
 
@@ -539,6 +569,7 @@ static void close_master(struct master *master)
     }
     release_drop(master->next);
     crew_close(&master->crew);
+    shelf_clear(&master->shelf);
     roll_close(&master->roll);
     if (master->signals >= 0)
         close(master->signals);

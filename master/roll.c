@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+static const uint64_t room_look_ns = CLOCK_NS_PER_S / 4;
+
 static uint64_t verify_ns(const roll *self)
 {
     return (uint64_t)(self->target->settings.reload_verify * (double)CLOCK_NS_PER_S);
@@ -158,6 +160,7 @@ static void replace(roll *self, slot *place)
     const char *wish = wish_text(wish_of(self, place));
     if (wish)
         log_info("worker %u (pid %d) is replaced: %s", place->number, (int)place->pid, wish);
+    self->waits_for_room = false;
     self->phase = ROLL_BOOTING;
     if (crew_start_successor(self->crew, place->number, self->target) != HUB_OK) {
         log_error("worker %u: no memory for its successor; it is tried again later", place->number);
@@ -166,12 +169,24 @@ static void replace(roll *self, slot *place)
     }
 }
 
+/* Those that leave keep their clients until the graceful time is over; the slots' workers serve on. */
+static void wait_for_room(roll *self, uint64_t now_ns)
+{
+    if (!self->waits_for_room)
+        log_warning("too many replaced workers have not finished yet: the next one is replaced when some of "
+                    "them have (graceful-timeout)");
+    self->waits_for_room = true;
+    self->not_before_ns = now_ns + room_look_ns;
+}
+
 static void rest(roll *self, uint64_t now_ns)
 {
     if (now_ns < self->not_before_ns)
         return;
     slot *place = find_due(self);
-    if (place)
+    if (place && crew_is_crowded(self->crew))
+        wait_for_room(self, now_ns);
+    else if (place)
         replace(self, place);
     else if (on_probation(self))
         self->phase = ROLL_PROVING;
@@ -199,8 +214,11 @@ static bool all_ready(const roll *self)
 void roll_turn(roll *self)
 {
     uint64_t now_ns = clock_monotonic_ns();
+    bool has_successor = self->phase == ROLL_BOOTING || self->phase == ROLL_WATCHING;
     if (!self->proven)
         return;
+    if (has_successor && !self->crew->successor) /* its slot was taken away: one worker fewer */
+        self->phase = ROLL_RESTING;
     if (self->phase == ROLL_WATCHING && now_ns >= self->watched_ns)
         seat(self);
     if (self->phase == ROLL_RESTING)

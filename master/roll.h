@@ -32,6 +32,7 @@ typedef struct roll {
     uint64_t not_before_ns; /* after a failure: when the next successor is tried */
     unsigned failures;      /* in a row, of successors on a proven release */
     unsigned replaced;      /* slots, of this target */
+    bool waits_for_room;    /* was said: too many have not finished yet */
     uint64_t begun_ns;
     void (*done)(void *arg, bool reached); /* a target was reached, or abandoned */
     void *arg;

@@ -194,7 +194,6 @@ static hub_status start_accepting(error *why)
         listeners[i] = (acceptor_listener){worker.boot->listeners[i].fd, worker.boot->listeners[i].name};
     return acceptor_open(&(acceptor_options){.region = worker.boot->region,
                                              .row = worker.boot->row,
-                                             .workers = worker.boot->workers,
                                              .connections = worker.boot->config->worker_connections,
                                              .accepted = http_accepted},
                          listeners, count, why);
@@ -249,12 +248,29 @@ static void watch_signal(ev_signal *watcher, void (*callback)(struct ev_loop *, 
     ev_signal_start(loop_ev(), watcher);
 }
 
-static hub_status watch_supervision(const worker_boot *boot, error *why)
+static void quit_boot(int number)
 {
-    (void)why;
+    (void)number;
+    _exit(WORKER_EXIT_OK);
+}
+
+static hub_status ignore_signals(const worker_boot *boot, error *why)
+{
+    (void)boot, (void)why;
     signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no flag against it */
     signal(SIGHUP, SIG_IGN);  /* meant for the master */
     signal(SIGUSR2, SIG_IGN);
+    signal(SIGQUIT, quit_boot); /* whose default action leaves a core file */
+    return HUB_OK;
+}
+
+/*
+ * The signals that end a worker are watched once the application is set up: until then nobody turns the loop
+ * that would hear them, and there is nothing to finish, so it ends at once by their default action.
+ */
+static hub_status watch_supervision(const worker_boot *boot, error *why)
+{
+    (void)why;
     watch_signal(&worker.terminate, on_terminate, SIGTERM);
     watch_signal(&worker.interrupt, on_abort, SIGINT);
     watch_signal(&worker.quit, on_abort, SIGQUIT);
@@ -366,8 +382,8 @@ static hub_status plan_retirement(const worker_boot *boot, error *why)
 }
 
 static const boot_step boot_steps[] = {
-    open_loop,        watch_supervision, open_connections, open_bus,
-    load_application, open_protocols,    plan_retirement,  spawn_start,
+    ignore_signals,    open_loop,      open_connections, open_bus,    load_application,
+    watch_supervision, open_protocols, plan_retirement,  spawn_start,
 };
 
 int worker_main(const worker_boot *boot)

@@ -45,13 +45,26 @@ bool acceptor_may(uint32_t own, uint64_t total, uint32_t members)
     return own <= fair + fair / 32 + 2;
 }
 
+static bool is_served(uint16_t slot)
+{
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
+        row_word word = atomic_load_explicit(&acceptor.options.region->rows[i].word, memory_order_relaxed);
+        if (row_state_of(word) == ROW_READY && row_slot(word) == slot)
+            return true;
+    }
+    return false;
+}
+
 static bool counts(const row *r, row_word word, uint64_t now)
 {
     switch (row_state_of(word)) {
     case ROW_READY:
         return atomic_load_explicit(&r->accepting, memory_order_relaxed) != 0;
-    case ROW_BOOTING: /* it will want its share in a moment */
-        return now - atomic_load_explicit(&r->booted_ns, memory_order_relaxed) < boot_grace_ns;
+    case ROW_BOOTING:
+        /* It will want its share in a moment. A successor's place is served until then: nobody waits for
+         * it. */
+        return now - atomic_load_explicit(&r->booted_ns, memory_order_relaxed) < boot_grace_ns &&
+               !is_served(row_slot(word));
     default:
         return false;
     }
@@ -90,8 +103,6 @@ static bool may_accept(void)
     uint32_t own = (uint32_t)connections_count();
     if (own >= acceptor.options.connections)
         return false;
-    if (acceptor.options.workers < 2)
-        return true;
     refresh_members();
     uint64_t total = own;
     uint32_t members = 1;
@@ -164,7 +175,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)timer, (void)events;
     set_accepting(connections_count() < acceptor.options.connections);
     bool waits = connections_wait();
-    if (waits && acceptor.options.workers > 1) {
+    if (waits) {
         refresh_members();
         judge_members();
     }

@@ -23,7 +23,6 @@ typedef struct acceptor_listener {
 typedef struct acceptor_options {
     const region *region;
     unsigned row;                        /* this incarnation's */
-    unsigned workers;                    /* with one, shares are not looked at */
     unsigned connections;                /* stop accepting at so many */
     void (*accepted)(int fd, void *arg); /* takes over the non-blocking socket */
     void *arg;

@@ -32,7 +32,7 @@
 
 #include <cmocka.h>
 
-enum { STAGE_SLOTS = 8, STAGE_GENERATIONS = 16 };
+enum { STAGE_SLOTS = 8, STAGE_GENERATIONS = 40 };
 
 typedef enum act {
     ACT_SERVE,         /* READY at once, ends when it is told to */

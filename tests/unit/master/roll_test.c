@@ -153,6 +153,112 @@ static void workers_finish_and_the_master_stays_until_a_reload(void **state)
     finish(&at);
 }
 
+static act the_first_finish_slowly(unsigned number, unsigned generation)
+{
+    (void)number;
+    return generation == 1 ? ACT_FINISH_SLOWLY : ACT_SERVE;
+}
+
+static void after_a_pause_nobody_is_waited_for(void **state)
+{
+    (void)state;
+    server at;
+    start(the_first_finish_slowly, 2, 0, &at);
+    kill(at.pid, SIGWINCH);
+    assert_soon(drained(0, 1) && drained(1, 1));
+    kill(at.pid, SIGHUP);
+    assert_soon(is_ready(0, 2) && is_ready(1, 2));
+    assert_false(is_gone(pid_of(0, 1)) || is_gone(pid_of(1, 1)));
+    atomic_store(&on->leave, true);
+    finish(&at);
+}
+
+static act the_first_successor_hangs(unsigned number, unsigned generation)
+{
+    return number == 0 && generation == 2 ? ACT_HANG_AT_BOOT : ACT_SERVE;
+}
+
+static void a_pause_during_a_reload_ends_with_the_next_one(void **state)
+{
+    (void)state;
+    server at;
+    start(the_first_successor_hangs, 2, 0, &at);
+    kill(at.pid, SIGHUP);
+    assert_soon(pid_of(0, 2) != 0);
+    kill(at.pid, SIGWINCH);
+    assert_soon(drained(0, 1) && drained(1, 1));
+    kill(at.pid, SIGHUP);
+    assert_soon(count_in_log(&at, "release 3 runs in all 2 workers") == 1);
+    finish(&at);
+}
+
+static void a_pause_that_comes_after_a_reload_is_one(void **state)
+{
+    (void)state;
+    server at;
+    start(everybody_serves, 1, 0, &at);
+    kill(at.pid, SIGSTOP); /* it gets both at once */
+    kill(at.pid, SIGHUP);
+    kill(at.pid, SIGWINCH);
+    kill(at.pid, SIGCONT);
+    assert_soon(count_in_log(&at, "replaces release 1") == 1);
+    assert_soon(is_gone(pid_of(0, 1)));
+    assert_int_equal(pid_of(0, 2), 0);
+    kill(at.pid, SIGHUP);
+    assert_soon(count_in_log(&at, "release 3 runs in all 1 workers") == 1);
+    finish(&at);
+}
+
+static act the_last_successor_waits(unsigned number, unsigned generation)
+{
+    return number == 1 && generation == 2 ? ACT_WAIT_TO_BOOT : ACT_SERVE;
+}
+
+static void the_worker_whose_successor_boots_can_be_the_one_that_is_too_many(void **state)
+{
+    (void)state;
+    server at;
+    start(the_last_successor_waits, 2, 0, &at);
+    kill(at.pid, SIGHUP);
+    assert_soon(pid_of(1, 2) != 0);
+    kill(at.pid, SIGTTOU);
+    assert_soon(drained(1, 1));
+    assert_soon(count_in_log(&at, "release 2 runs in all 1 workers") == 1);
+    kill(at.pid, SIGHUP);
+    assert_soon(count_in_log(&at, "release 3 runs in all 1 workers") == 1);
+    kill(at.pid, SIGQUIT); /* a double that waits to boot hears nothing less */
+    assert_exit(&at, 0);
+    close_stage(&at);
+}
+
+static act nobody_finishes(unsigned number, unsigned generation)
+{
+    (void)number, (void)generation;
+    return ACT_FINISH_SLOWLY;
+}
+
+static void so_many_reloads_that_too_many_still_finish_only_take_longer(void **state)
+{
+    (void)state;
+    server at;
+    start(nobody_finishes, STAGE_SLOTS, 0, &at);
+    char text[64];
+    for (unsigned number = 2; number <= 17; number++) {
+        kill(at.pid, SIGHUP);
+        snprintf(text, sizeof text, "release %u runs in all", number);
+        if (number < 17)
+            assert_soon(count_in_log(&at, text) == 1);
+    }
+    assert_soon(count_in_log(&at, "too many replaced workers") == 1);
+    kill(pid_of(0, 16), SIGKILL); /* even now there is room for those that are needed */
+    assert_soon(is_ready(0, 17));
+    atomic_store(&on->leave, true);
+    assert_soon(count_in_log(&at, text) == 1);
+    assert_int_equal(count_in_log(&at, "no row of shared memory"), 0);
+    assert_int_equal(count_in_log(&at, "abandoned"), 0);
+    finish(&at);
+}
+
 static void a_hangup_of_a_worker_harms_nobody(void **state)
 {
     (void)state;
@@ -188,6 +294,11 @@ int main(void)
         cmocka_unit_test(workers_that_were_replaced_are_brought_back_when_a_later_one_dies),
         cmocka_unit_test(a_worker_more_and_one_fewer),
         cmocka_unit_test(workers_finish_and_the_master_stays_until_a_reload),
+        cmocka_unit_test(after_a_pause_nobody_is_waited_for),
+        cmocka_unit_test(a_pause_during_a_reload_ends_with_the_next_one),
+        cmocka_unit_test(a_pause_that_comes_after_a_reload_is_one),
+        cmocka_unit_test(the_worker_whose_successor_boots_can_be_the_one_that_is_too_many),
+        cmocka_unit_test(so_many_reloads_that_too_many_still_finish_only_take_longer),
         cmocka_unit_test(a_hangup_of_a_worker_harms_nobody),
         cmocka_unit_test(the_end_does_not_wait_for_a_reload),
     };

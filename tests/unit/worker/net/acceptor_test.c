@@ -65,7 +65,6 @@ static int setup(void **state)
     loop_publish_turns(&world_row()->turns);
     options = (acceptor_options){.region = &world.shared,
                                  .row = world.row,
-                                 .workers = 2,
                                  .connections = 1000,
                                  .accepted = on_accepted,
                                  .arg = &accepted};
@@ -151,7 +150,7 @@ static void there_is_always_one_who_may_accept(void **state)
 static void one_worker_accepts_everybody(void **state)
 {
     (void)state;
-    options.workers = 1;
+    atomic_store(&peer->booted_ns, 0); /* long enough ago to be nobody's concern */
     open_acceptor();
     connect_clients(0, CLIENTS);
     assert_true(accepts(CLIENTS));
@@ -161,7 +160,7 @@ static void one_worker_accepts_everybody(void **state)
 static void the_limit_on_connections_is_kept_and_left_again(void **state)
 {
     (void)state;
-    options.workers = 1;
+    atomic_store(&peer->booted_ns, 0); /* long enough ago to be nobody's concern */
     options.connections = 5;
     open_acceptor();
     connect_clients(0, 8);
@@ -220,6 +219,42 @@ static void one_that_boots_is_waited_for_only_so_long(void **state)
     assert_true(accepts(CLIENTS));
 }
 
+static void one_that_boots_where_another_serves_is_not_waited_for(void **state)
+{
+    (void)state;
+    unsigned index;
+    uint16_t slot = row_slot(atomic_load(&world_row()->word));
+    atomic_store(&peer->booted_ns, 0);
+    assert_int_equal(region_claim_row(&world.shared, slot, 2, &index), HUB_OK);
+    open_acceptor();
+    connect_clients(0, CLIENTS);
+    /* Kept young, so that only its slot can be the reason. */
+    uint64_t until = clock_monotonic_ns() + 5 * CLOCK_NS_PER_S;
+    while (accepted < CLIENTS && clock_monotonic_ns() < until) {
+        atomic_store(&world.shared.rows[index].booted_ns, clock_monotonic_ns());
+        world_turn(1);
+    }
+    assert_int_equal(accepted, CLIENTS);
+}
+
+static void a_worker_that_came_later_gets_its_share(void **state)
+{
+    (void)state;
+    atomic_store(&peer->booted_ns, 0);
+    open_acceptor();
+    connect_clients(0, 10);
+    assert_true(accepts(10));
+    make_peer(ROW_READY, 0);
+    turn_for(0.05); /* who accepts is looked at now and then */
+    connect_clients(10, CLIENTS);
+    uint64_t until = clock_monotonic_ns() + CLOCK_NS_PER_S / 5;
+    while (clock_monotonic_ns() < until) {
+        atomic_fetch_add(&peer->turns, 1);
+        world_turn(1);
+    }
+    assert_true(accepted < 20);
+}
+
 static void those_that_do_not_accept_have_no_share(void **state)
 {
     (void)state;
@@ -239,7 +274,7 @@ static bool does_not_accept(void *arg)
 static void without_descriptors_it_tries_again_in_a_moment(void **state)
 {
     (void)state;
-    options.workers = 1;
+    atomic_store(&peer->booted_ns, 0); /* long enough ago to be nobody's concern */
     open_acceptor();
     connect_clients(0, 3);
     struct rlimit before, none;
@@ -257,7 +292,7 @@ static void without_descriptors_it_tries_again_in_a_moment(void **state)
 static void a_closed_acceptor_leaves_the_socket_to_others(void **state)
 {
     (void)state;
-    options.workers = 1;
+    atomic_store(&peer->booted_ns, 0); /* long enough ago to be nobody's concern */
     open_acceptor();
     acceptor_close();
     acceptor_close();
@@ -292,6 +327,8 @@ int main(void)
         TEST(above_its_share_it_leaves_clients_to_another_that_turns),
         TEST(one_that_does_not_turn_stops_nobody),
         TEST(one_that_boots_is_waited_for_only_so_long),
+        TEST(one_that_boots_where_another_serves_is_not_waited_for),
+        TEST(a_worker_that_came_later_gets_its_share),
         TEST(those_that_do_not_accept_have_no_share),
         TEST(without_descriptors_it_tries_again_in_a_moment),
         TEST(a_closed_acceptor_leaves_the_socket_to_others),
