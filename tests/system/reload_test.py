@@ -96,6 +96,11 @@ def answer(server):
     return get(server, "/").text()
 
 
+def assert_answers(server, body):
+    """A worker that was told to go may take one more client before it hears that."""
+    wait_for(lambda: {answer(server) for _ in range(20)} == {body}, lambda: f"only {body}:\n{server.log()}")
+
+
 def compile_app(path, body, includes="", setup="", after=""):
     """An application whose / answers `body`; written beside and moved into place, as deploys should."""
     source = path.with_suffix(".c.new")
@@ -238,11 +243,11 @@ def test_a_file_that_is_overwritten_in_place_changes_nothing_until_the_reload(st
             file.write(new[1000:])
         assert {answer(server) for _ in range(20)} == {"one"}
     reload(server, 2)
-    assert {answer(server) for _ in range(20)} == {"two"}
+    assert_answers(server, "two")
     old = server.pids()[1]
     os.kill(old, signal.SIGKILL)
     server.wait_successor(1, old)
-    assert {answer(server) for _ in range(20)} == {"two"}
+    assert_answers(server, "two")
 
 
 CRASH_LATER = "static hub_status start_hook(void *arg) { (void)arg; signal(SIGALRM, SIG_DFL); alarm(1); return HUB_OK; }"
@@ -305,7 +310,7 @@ def test_a_deploy_that(deployed, kind):
     compile_app(deployed.app, "three")
     deployed.file.write_text("reload-verify: 0\n")
     reload(deployed, 3)
-    assert {answer(deployed) for _ in range(20)} == {"three"}
+    assert_answers(deployed, "three")
 
 
 @pytest.mark.parametrize("damage, line", [
@@ -344,7 +349,7 @@ def test_a_source_that_does_not_compile_replaces_nobody(start, tmp_path):
         assert_goes_on_as_before(server, load)
     app.write_text(app_source("three"))
     reload(server, 2)
-    assert {answer(server) for _ in range(20)} == {"three"}
+    assert_answers(server, "three")
 
 
 # ---- configuration --------------------------------------------------------------------------------------------------
@@ -512,7 +517,7 @@ static hub_status start_hook(void *arg) { (void)arg; if (hub_worker().slot == 1 
         load.goes_on()
         load.assert_nobody_noticed()
     delays = [float(text) for text in re.findall(r"worker 1 is started again in ([\d.]+) s", server.log())]
-    assert delays[:5] == sorted(delays[:5]) and delays[4] > delays[1]
+    assert len(delays) >= 3 and delays == sorted(delays) and delays[-1] > 2 * delays[0]
     assert len(re.findall(r"degraded", server.log())) == 1
     # What mends it is a reload, which need not wait for the slot's turn.
     flag.unlink()
