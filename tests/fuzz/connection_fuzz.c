@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole connection: HTTP, routes, static files, the upgrade, WebSocket with permessage-deflate, and a small
- * application, on a transport that cuts what comes and takes what goes as the input says.
+ * A whole connection: HTTP, routes, static files, streams in both directions, compressed answers, the
+ * upgrade, WebSocket with permessage-deflate, and a small application, on a transport that cuts what comes
+ * and takes what goes as the input says.
  *
  * The input's first three bytes are the plan, the rest is what a client sends. As a rule the same bytes are
  * sent whole, byte by byte and in random pieces, into a client that takes its answers at once or slowly, and
@@ -40,7 +41,7 @@ ssize_t getrandom(void *bytes, size_t length, unsigned flags)
 
 enum { PLAN = 3, TURNS_MAX = 100000, TURNS_TO_END = 2000, BYTEWISE_MAX = 300 };
 
-enum { PLAN_WILD = 1, PLAN_TAKEOVER = 2, PLAN_NO_DEFLATE = 4, PLAN_TIMERS_END = 8 };
+enum { PLAN_WILD = 1, PLAN_TAKEOVER = 2, PLAN_NO_DEFLATE = 4, PLAN_TIMERS_END = 8, PLAN_COMPRESS = 16 };
 
 typedef enum cutting { CUT_WHOLE, CUT_BYTEWISE, CUT_RANDOM } cutting;
 
@@ -57,7 +58,7 @@ static struct run {
     size_t length, at;
     cutting cuts;
     uint32_t seed;
-    bool wild, slow_reader, ends, broken, parked_route, writing_ended;
+    bool wild, slow_reader, ends, broken, parked_route, cut_off, writing_ended;
     connection *client; /* valid while connections_count() is 1 */
     buffer output, fate;
     unsigned turns, turns_max;
@@ -175,15 +176,23 @@ static const transport transport_fuzz = {
 
 /* ---- the application ---- */
 
+/* FNV-1a of what `sum` is the hash of, and these. */
+static uint32_t hash(uint32_t sum, hub_bytes more)
+{
+    const unsigned char *bytes = more.data;
+    for (size_t i = 0; i < more.length; i++)
+        sum = (sum ^ bytes[i]) * 16777619U;
+    return sum;
+}
+
+static const uint32_t hash_of_nothing = 2166136261U;
+
 /* Answers what would be mistaken for nothing else in the output. */
 static hub_status digest(hub_http *http, void *arg)
 {
     hub_bytes body = hub_http_body(http), name = hub_http_param(http, "name");
-    const unsigned char *bytes = body.data;
-    uint32_t sum = 2166136261U;
+    uint32_t sum = hash(hash_of_nothing, body);
     (void)arg;
-    for (size_t i = 0; i < body.length; i++)
-        sum = (sum ^ bytes[i]) * 16777619U;
     return hub_http_replyf(http, 200, "text/plain", "%zu %08x %zu %zu\n", body.length, sum, name.length,
                            hub_http_query(http, "q").length);
 }
@@ -200,6 +209,110 @@ static hub_status no_answer(hub_http *http, void *arg)
 {
     (void)http, (void)arg;
     return HUB_OK;
+}
+
+/* The next of a body that the handler reads itself. False: it ended, or cannot be read. */
+static bool next_piece(hub_http *http, hub_bytes *piece, hub_status *status)
+{
+    *status = hub_http_read(http, piece, HUB_FOREVER);
+    return *status == HUB_OK && piece->length > 0;
+}
+
+static hub_status take_all(hub_http *http, void *arg)
+{
+    uint32_t sum = hash_of_nothing;
+    size_t length = 0;
+    hub_bytes piece;
+    hub_status status;
+    for (; next_piece(http, &piece, &status); length += piece.length)
+        sum = hash(sum, piece);
+    (void)arg;
+    return status != HUB_OK ? status : hub_http_replyf(http, 200, "text/plain", "%zu %08x\n", length, sum);
+}
+
+/* Leaves the rest of its body. */
+static hub_status take_some(hub_http *http, void *arg)
+{
+    hub_bytes piece;
+    hub_status status;
+    bool some = next_piece(http, &piece, &status);
+    (void)arg;
+    return status != HUB_OK ? status
+                            : hub_http_replyf(http, 200, "text/plain", some ? "some\n" : "nothing\n");
+}
+
+/* An answer that was begun. Of one that is reset, how much has left is a matter of the client. */
+static hub_status ended(hub_status status)
+{
+    run.cut_off |= status != HUB_OK;
+    return status;
+}
+
+/* Sends a letter for each byte of its body, so that nothing of it is mistaken for an answer's head; in
+ * blocks, whose chunks do not depend on the pieces. */
+static hub_status send_back(hub_http *http, void *arg)
+{
+    char block[64];
+    size_t filled = 0;
+    hub_bytes piece;
+    hub_status status;
+    bool more = next_piece(http, &piece, &status);
+    (void)arg;
+    if (status == HUB_OK)
+        status = hub_http_start(http, 200, "text/plain", -1);
+    while (more && status == HUB_OK) {
+        for (size_t i = 0; i < piece.length && status == HUB_OK; i++) {
+            block[filled++] = (char)('a' + ((const unsigned char *)piece.data)[i] % 16);
+            if (filled == sizeof block) {
+                status = hub_http_write(http, hub_bytes_of(block, filled));
+                filled = 0;
+            }
+        }
+        more = status == HUB_OK && next_piece(http, &piece, &status);
+    }
+    return ended(status == HUB_OK ? hub_http_write(http, hub_bytes_of(block, filled)) : status);
+}
+
+static unsigned query_number(hub_http *http, const char *name)
+{
+    hub_bytes digits = hub_http_query(http, name);
+    unsigned number = 0;
+    for (size_t i = 0; i < digits.length && i < 4; i++)
+        number = number * 10 + ((const unsigned char *)digits.data)[i] % 10;
+    return number;
+}
+
+/* ?n: so many rows; ?length: so long, which need not be so. */
+static hub_status rows(hub_http *http, void *arg)
+{
+    static const char row_text[] = "{\"row\": \"like all the others\"}\n";
+    unsigned count = query_number(http, "n") % 400, length = query_number(http, "length");
+    bool tells = hub_http_query(http, "length").data;
+    hub_status status = hub_http_start(http, 200, "application/json", tells ? (int64_t)length : -1);
+    (void)arg;
+    for (unsigned i = 0; i < count && status == HUB_OK; i++) {
+        status = hub_http_write(http, hub_text(row_text));
+        if (i % 16 == 15)
+            hub_yield();
+    }
+    run.cut_off |= tells && length > count * strlen(row_text);
+    return ended(status);
+}
+
+static hub_status ticks(hub_http *http, void *arg)
+{
+    static const hub_sse_event events[] = {{.event = {"tick", 4}, .data = {"two\r\nlines", 10}},
+                                           {.id = {"7", 1}, .retry = 100},
+                                           {.data = {"", 0}}};
+    unsigned count = query_number(http, "n") % 100;
+    hub_status status = hub_sse_start(http);
+    (void)arg;
+    for (unsigned i = 0; i < count && status == HUB_OK; i++) {
+        status = hub_sse_send(http, &events[i % 3]);
+        if (i % 8 == 7)
+            hub_yield();
+    }
+    return ended(status == HUB_OK ? hub_sse_comment(http, "enough") : status);
 }
 
 static hub_status echo_loop(hub_ws *ws, void *arg)
@@ -296,8 +409,14 @@ static http_route http_routes[] = {
     {.name = "/digest/:name", .handler = digest},
     {.name = "/later", .handler = digest_later},
     {.name = "/none", .handler = no_answer},
-    {.name = "/files/*", .handler = static_serve},
+    {.name = "/take", .handler = take_all, .stream_body = true},
+    {.name = "/some", .handler = take_some, .stream_body = true, .max_body = 2000},
+    {.name = "/back", .handler = send_back, .stream_body = true},
+    {.name = "/rows", .handler = rows},
+    {.name = "/ticks", .handler = ticks},
+    {.name = "/files/*", .handler = static_serve}, /* the last */
 };
+enum { HTTP_ROUTES = sizeof http_routes / sizeof *http_routes, FILES = HTTP_ROUTES - 1 };
 
 static http_server http = {
     .limits = {.request_line = 300, .fields = 16, .head = 1500, .body = 3000},
@@ -353,10 +472,10 @@ static void open_worker(void)
         ws_routes[i].origins = "*";
         require(router_add(routes, "GET", ws_routes[i].name, ROUTE_WS, &ws_routes[i]) == HUB_OK);
     }
-    http_routes[3].arg = open_files();
-    for (size_t i = 0; i < sizeof http_routes / sizeof *http_routes; i++)
-        require(router_add(routes, i == 3 ? "GET" : "*", http_routes[i].name, ROUTE_HTTP, &http_routes[i]) ==
-                HUB_OK);
+    http_routes[FILES].arg = open_files();
+    for (size_t i = 0; i < HTTP_ROUTES; i++)
+        require(router_add(routes, i == FILES ? "GET" : "*", http_routes[i].name, ROUTE_HTTP,
+                           &http_routes[i]) == HUB_OK);
     http.router = ws.router = routes;
     http_open(&http);
     ws_open(&ws);
@@ -449,7 +568,7 @@ static void turn(unsigned turns_max, bool until_gone)
 
 typedef struct result {
     buffer http, data, pong, fate; /* answers and upgrade; messages and close frame; the last pong */
-    bool parked_route;
+    bool parked_route, cut_off;
 } result;
 
 static void result_free(result *r)
@@ -511,7 +630,7 @@ static size_t frame_length(const unsigned char *at, size_t left, size_t *header)
 static result split(void)
 {
     static const char upgraded[] = "HTTP/1.1 101 ";
-    result r = {.fate = run.fate, .parked_route = run.parked_route};
+    result r = {.fate = run.fate, .parked_route = run.parked_route, .cut_off = run.cut_off};
     buffer *out = &run.output;
     const char *head = out->length ? memmem(out->data, out->length, upgraded, sizeof upgraded - 1) : NULL;
     const char *end = head ? memmem(head, out->length - (size_t)(head - out->data), "\r\n\r\n", 4) : NULL;
@@ -563,7 +682,8 @@ static result follow(const uint8_t *data, size_t size, cutting cuts, uint32_t se
     return split();
 }
 
-/* The prefix of the same: of a handler that parks it is a matter of time how far it came before a close. */
+/* The prefix of the same: how far a handler that parks came before a close, and what of an answer left before
+ * a reset, is a matter of time. */
 static bool agree(const buffer *a, const buffer *b, bool prefix)
 {
     size_t shorter = a->length < b->length ? a->length : b->length;
@@ -580,7 +700,7 @@ static void complain(const char *what, const buffer *a, const buffer *b)
 static void compare(const result *a, const result *b)
 {
     bool parked = a->parked_route;
-    if (!agree(&a->http, &b->http, false))
+    if (!agree(&a->http, &b->http, a->cut_off || b->cut_off))
         complain("HTTP", &a->http, &b->http);
     if (!parked && !agree(&a->data, &b->data, false))
         complain("what was sent", &a->data, &b->data);
@@ -623,6 +743,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t seed = (uint32_t)data[1] | (uint32_t)data[2] << 8;
     ws.deflate = plan & PLAN_NO_DEFLATE ? DEFLATE_OFF : plan & PLAN_TAKEOVER ? DEFLATE_TAKEOVER : DEFLATE_ON;
     set_limits(plan & PLAN_WILD, seed);
+    http.body_timeout = http.send_timeout = plan & PLAN_TIMERS_END ? 0 : 60; /* streams look how long it is */
+    compress_open((compress_settings){.on = plan & PLAN_COMPRESS, .threshold = 16});
     data += PLAN;
     size -= PLAN;
     if (plan & PLAN_WILD) {

@@ -7,7 +7,7 @@ import struct
 import sys
 import zlib
 
-WILD, TAKEOVER, NO_DEFLATE, TIMERS = 1, 2, 4, 8
+WILD, TAKEOVER, NO_DEFLATE, TIMERS, COMPRESS = 1, 2, 4, 8, 16
 
 
 def get(path, *fields, method="GET", body=b"", host="Host: a"):
@@ -35,6 +35,10 @@ def frame(opcode, body=b"", fin=True, rsv1=False, mask=b"\0\0\0\0", length=None)
 def deflated(body):
     squeeze = zlib.compressobj(wbits=-15)
     return (squeeze.compress(body) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def chunks(*pieces):
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
 def close(code=1000, reason=b""):
@@ -92,6 +96,27 @@ SEEDS = {
     "huge": upgrade("/loop") + frame(2, b"x", length=1 << 40), "partial-frame": upgrade("/loop") + frame(1, b"hello")[:-2],
     "then-upgrade": get("/later") + upgrade("/events") + frame(1, b"x"), "wrong-key": upgrade("/loop").replace(b"==", b""),
     "old-version": upgrade("/loop").replace(b": 13", b": 8"), "no-route": upgrade("/nowhere") + frame(1, b"x"),
+    "take": get("/take", "Content-Length: 900", method="POST", body=b"take " * 180) + get("/take") + get("/digest/x"),
+    "take-chunks": get("/take", CHUNKED, method="POST", body=chunks(b"a" * 70, b"b", b"c" * 500)) + get("/take", method="POST"),
+    "take-continue": get("/take", CHUNKED, "Expect: 100-continue", method="POST", body=chunks(b"hello")) + get("/later"),
+    "take-bad-chunk": get("/take", CHUNKED, method="POST", body=b"5\r\nhello\r\nx\r\n") + get("/digest/x"),
+    "take-too-big": get("/some", CHUNKED, method="POST", body=chunks(b"a" * 1500, b"b" * 1500)) + get("/digest/x"),
+    "take-partial": get("/take", "Content-Length: 90", method="POST", body=b"take"),
+    "take-old": get("/take", "Content-Length: 4", method="POST", body=b"take").replace(b"/1.1", b"/1.0") + get("/take"),
+    "some": get("/some", "Content-Length: 1900", method="POST", body=b"x" * 1900) + get("/some", CHUNKED, method="PUT", body=chunks(b"a", b"b"))
+    + get("/digest/x"),
+    "some-partial": get("/some", "Content-Length: 900", method="POST", body=b"x" * 9),
+    "some-bad-chunk": get("/some", CHUNKED, method="POST", body=b"5\r\nhello\r\n-1\r\n") + get("/digest/x"),
+    "back": get("/back", "Content-Length: 200", "Accept-Encoding: gzip", method="POST", body=b"ab" * 100) + get("/back", method="HEAD"),
+    "back-chunks": get("/back", CHUNKED, "Accept-Encoding: gzip", method="POST", body=chunks(b"a" * 100, b"b" * 30)) + get("/rows?n=2"),
+    "back-bad-chunk": get("/back", CHUNKED, method="POST", body=b"64\r\n" + b"a" * 100 + b"\r\n;\r\n"),
+    "back-partial": get("/back", CHUNKED, method="POST", body=b"64\r\n" + b"a" * 90),
+    "rows": get("/rows?n=300", "Accept-Encoding: gzip") + get("/rows?n=3&length=96") + get("/rows", method="HEAD"),
+    "rows-short": get("/rows?n=3&length=99") + get("/rows"), "rows-long": get("/rows?n=9&length=40", "Accept-Encoding: gzip") + get("/rows"),
+    "rows-old": get("/rows?n=9", "Accept-Encoding: gzip", "Connection: keep-alive").replace(b"/1.1", b"/1.0") + get("/rows"),
+    "ticks": get("/ticks?n=20", "Accept-Encoding: gzip") + get("/ticks", method="HEAD") + get("/ticks?n=1"),
+    "digest-gzip": get("/digest/a%20b", "Accept-Encoding: gzip;q=0.5, identity;q=0.1") + get("/digest/a", "Accept-Encoding: *"),
+    "take-then-upgrade": get("/take", "Content-Length: 3", method="POST", body=b"abc") + upgrade("/events") + frame(1, b"x"),
 }
 
 
@@ -100,6 +125,8 @@ def main():
         plans = {0: "", WILD: "-wild"}
         if b"permessage" in content:
             plans.update({TAKEOVER: "-kept", NO_DEFLATE: "-plain"})
+        if b"Accept-Encoding" in content:
+            plans.update({COMPRESS: "-gzip", COMPRESS | WILD: "-gzip-wild"})
         if b"partial" in name.encode() or number % 7 == 0:
             plans[TIMERS] = "-timers"
         for plan, suffix in plans.items():

@@ -403,6 +403,7 @@ bool compressor_next(compressor *c, hub_bytes *rest, bool last, hub_bytes *out)
     deflate(stream, !at_end ? Z_NO_FLUSH : last ? Z_FINISH : Z_SYNC_FLUSH);
     *out = hub_bytes_of(shared.output, sizeof shared.output - stream->avail_out);
     part -= stream->avail_in;
-    *rest = hub_bytes_of((const char *)rest->data + part, rest->length - part);
+    if (part > 0) /* what ends a stream comes without data */
+        *rest = hub_bytes_of((const char *)rest->data + part, rest->length - part);
     return rest->length > 0 || stream->avail_out == 0; /* room was left: nothing is held back */
 }

@@ -568,10 +568,11 @@ static void on_kick(connection *c)
     http_state *h = c->state;
     if (h->exchange && !h->exchange->dropping)
         return;
+    static unsigned char nothing; /* an empty buffer points nowhere */
     buffer owned = h->input;
     h->input = (buffer){0};
     connection_pause(c, false);
-    read_requests(c, (unsigned char *)owned.data, owned.length, &owned);
+    read_requests(c, owned.data ? (unsigned char *)owned.data : &nothing, owned.length, &owned);
 }
 
 static void on_end(connection *c)

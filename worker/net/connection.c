@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/net/connection.h"
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "worker/hub/greenlet.h"
 #include "worker/hub/loop.h"
+#include "worker/net/backlog.h"
 #include "worker/net/input.h"
 
 #include <arpa/inet.h>
@@ -24,25 +24,12 @@ struct connection_waiter {
     bool connection_gone; /* the list it stood in is no more */
 };
 
-/* Bytes that a protocol has handed back. */
-struct connection_backlog {
-    connection *owner;
-    connection_backlog *next, *previous; /* in the ring of those to be served; NULL: its owner is paused */
-    size_t at, length;                   /* bytes[at … length) wait */
-    unsigned char bytes[];
-};
-
-/* What is handed on of a backlog at once, and how long a turn may last for all of them. */
-enum { BACKLOG_PIECE = 4096 };
-static const uint64_t backlog_turn_ns = 50 * 1000;
-
 static struct {
     bool open;
     row *counters;
     connection **all; /* every living connection, in no order */
     uint32_t count, capacity;
     connection *dirty, *kicked, *dead;
-    connection_backlog backlogs; /* head of the ring */
 } net;
 
 static void count(_Atomic uint64_t *word, uint64_t by)
@@ -79,36 +66,12 @@ static void table_remove(const connection *c)
 
 /* ---- watching ---- */
 
-static bool is_paused(const connection *c)
-{
-    return c->paused_output || c->paused_protocol;
-}
-
-/* Puts a backlog behind the others. */
-static void backlog_enter(connection_backlog *b)
-{
-    if (b->next)
-        return;
-    b->next = &net.backlogs;
-    b->previous = net.backlogs.previous;
-    b->previous->next = net.backlogs.previous = b;
-}
-
-static void backlog_leave(connection_backlog *b)
-{
-    if (!b->next)
-        return;
-    b->previous->next = b->next;
-    b->next->previous = b->previous;
-    b->next = b->previous = NULL;
-}
-
-static void watch(connection *c)
+void connection_watch(connection *c)
 {
     int events = 0;
-    if (c->backlog && !is_paused(c))
-        backlog_enter(c->backlog);
-    if (!c->backlog && !is_paused(c))
+    if (c->backlog && !connection_is_paused(c))
+        backlog_enter(c);
+    if (!c->backlog && !connection_is_paused(c))
         events |= EV_READ;
     if (c->want_write)
         events |= EV_WRITE;
@@ -124,7 +87,7 @@ static void set_want_write(connection *c, bool want)
 {
     if (c->want_write != want) {
         c->want_write = want;
-        watch(c);
+        connection_watch(c);
     }
 }
 
@@ -142,7 +105,7 @@ static void pace(connection *c)
     if (pause == c->paused_output)
         return;
     c->paused_output = pause;
-    watch(c);
+    connection_watch(c);
     if (!pause)
         connection_kick(c);
 }
@@ -181,7 +144,7 @@ static void end_of_output(connection *c)
         return;
     }
     connection_time(c, linger_seconds);
-    watch(c);
+    connection_watch(c);
 }
 
 /* One system call in the usual case: a short count says that the socket is full, so it is not asked twice. */
@@ -376,95 +339,17 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events)
         c->want_write = false;
         flush(c);
         if (!c->closed && !c->want_write)
-            watch(c);
+            connection_watch(c);
     }
-    if ((events & EV_READ) && !c->closed && !c->backlog && !is_paused(c))
+    if ((events & EV_READ) && !c->closed && !c->backlog && !connection_is_paused(c))
         readable(c);
 }
 
-/* ---- bytes handed back ---- */
-
-static connection_backlog *backlog_new(connection *c, size_t length)
-{
-    connection_backlog *b = malloc(sizeof *b + length);
-    if (b)
-        *b = (connection_backlog){.owner = c, .at = length, .length = length};
-    return b;
-}
-
-static void backlog_drop(connection *c)
-{
-    if (!c->backlog)
-        return;
-    backlog_leave(c->backlog);
-    free(c->backlog);
-    c->backlog = NULL;
-}
-
-void connection_defer(connection *c, const void *data, size_t length)
-{
-    if (c->closed || length == 0)
-        return;
-    connection_backlog *b = c->backlog;
-    if (!b || b->at < length) { /* else there is room where these bytes, or older ones, stood before */
-        size_t waiting = b ? b->length - b->at : 0;
-        connection_backlog *larger = backlog_new(c, length + waiting);
-        if (!larger) {
-            connection_close(c);
-            return;
-        }
-        if (b)
-            memcpy(larger->bytes + length, b->bytes + b->at, waiting);
-        larger->at = length;
-        backlog_drop(c);
-        c->backlog = b = larger;
-    }
-    b->at -= length;
-    memcpy(b->bytes + b->at, data, length);
-    watch(c);
-}
-
-/* Hands on the next piece of what was handed back. */
-static void serve_backlog(connection *c)
-{
-    connection_backlog *b = c->backlog;
-    size_t room, piece = b->length - b->at;
-    unsigned char *to = input_room(&room);
-    if (!to) {
-        connection_close(c);
-        return;
-    }
-    if (piece > BACKLOG_PIECE)
-        piece = BACKLOG_PIECE;
-    memcpy(to, b->bytes + b->at, piece);
-    b->at += piece;
-    if (!c->finishing)
-        c->protocol->on_bytes(c, to, piece);
-    if (c->backlog && (c->finishing || c->backlog->at == c->backlog->length))
-        backlog_drop(c);
-    if (!c->closed)
-        watch(c);
-}
-
-/* Each of those that have a backlog, once, while there is time; the last of a turn's steps, so that what the
- * others get has left. */
+/* The last of a turn's steps, so that what the others get has left. */
 static bool backlog_step(void *arg)
 {
     (void)arg;
-    if (net.backlogs.next == &net.backlogs)
-        return false;
-    uint64_t end = clock_monotonic_ns() + backlog_turn_ns;
-    const connection_backlog *last = net.backlogs.previous;
-    do {
-        connection_backlog *b = net.backlogs.next;
-        bool was_last = b == last;
-        backlog_leave(b);
-        if (!is_paused(b->owner)) /* else it enters again when its owner goes on */
-            serve_backlog(b->owner);
-        if (was_last)
-            break;
-    } while (net.backlogs.next != &net.backlogs && clock_monotonic_ns() < end);
-    return net.backlogs.next != &net.backlogs || net.dirty || net.kicked || net.dead;
+    return backlogs_serve() || net.dirty || net.kicked || net.dead;
 }
 
 void connection_pause(connection *c, bool paused)
@@ -472,7 +357,7 @@ void connection_pause(connection *c, bool paused)
     if (c->paused_protocol == paused || c->closed)
         return;
     c->paused_protocol = paused;
-    watch(c);
+    connection_watch(c);
 }
 
 /* ---- kicks and timers ---- */
@@ -647,7 +532,7 @@ hub_status connections_open(row *counters, error *why)
     if (net.open)
         return error_set(why, HUB_ESTATE, "connections are open already in this process");
     net.counters = counters;
-    net.backlogs.next = net.backlogs.previous = &net.backlogs;
+    backlogs_open();
     hub_status status = wheel_open();
     if (status != HUB_OK)
         return error_set(why, status, "timer wheel: no loop is open");

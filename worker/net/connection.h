@@ -58,13 +58,13 @@ struct connection {
     const connection_limits *limits;
     output out;
     wheel_timer timer;
-    connection *next_dirty;     /* in the list of those with output to flush */
-    connection *next_kicked;    /* in the list of those to kick, later of those to bury */
-    connection_waiter *waiters; /* greenlets parked until the queue is short again */
+    connection *next_dirty;      /* in the list of those with output to flush */
+    connection *next_kicked;     /* in the list of those to kick, later of those to bury */
+    connection_waiter *waiters;  /* greenlets parked until the queue is short again */
     connection_backlog *backlog; /* bytes that were handed back; NULL: none */
-    uint32_t index;             /* in the table of all connections */
-    uint32_t last_seen;         /* wheel tick of the last bytes that arrived */
-    uint32_t over_since;        /* wheel tick when the queue went over soft; 0: it is not */
+    uint32_t index;              /* in the table of all connections */
+    uint32_t last_seen;          /* wheel tick of the last bytes that arrived */
+    uint32_t over_since;         /* wheel tick when the queue went over soft; 0: it is not */
     bool dirty : 1, kicked : 1, closed : 1, finishing : 1, lingering : 1;
     bool want_write : 1, paused_output : 1, paused_protocol : 1;
     bool wrote : 1; /* something was sent since the protocol was set */
@@ -124,6 +124,14 @@ void connection_pause(connection *c, bool paused);
  * go in front of it.
  */
 void connection_defer(connection *c, const void *data, size_t length);
+
+/* For this folder: what keeps a connection from being read and its backlog from being served; and watching it
+ * for what it waits for now, after that, its backlog or its queue has changed. */
+static inline bool connection_is_paused(const connection *c)
+{
+    return c->paused_output || c->paused_protocol;
+}
+void connection_watch(connection *c);
 
 /* Calls on_kick in hub context before this turn ends. */
 void connection_kick(connection *c);
