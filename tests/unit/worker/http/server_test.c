@@ -329,6 +329,32 @@ static void what_comes_behind_a_parked_request_is_bounded(void **state)
     client_close(&c);
 }
 
+static void who_asks_much_at_once_does_not_keep_the_others_waiting(void **state)
+{
+    (void)state;
+    enum { MANY = 200 };
+    serve_http("GET", "/hello", hello, NULL);
+    static client busy, other;
+    visit(&busy);
+    visit(&other);
+    static const char request[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    const size_t length = sizeof request - 1;
+    static char many[MANY * sizeof request];
+    for (size_t i = 0; i < MANY; i++)
+        memcpy(many + i * length, request, length);
+    client_send(&busy, many, MANY * length);
+    client_say(&other, request);
+    world_turn(2);
+    client_read(&other);
+    assert_int_equal(occurrences(&other, "\r\n\r\nhello"), 1);
+    client_read(&busy);
+    assert_true(occurrences(&busy, "\r\n\r\nhello") < MANY);
+    expect_times(&busy, "\r\n\r\nhello", MANY);
+    assert_int_equal(seen.calls, MANY + 1);
+    client_close(&busy);
+    client_close(&other);
+}
+
 /* ---- clients that go ---- */
 
 static void a_client_may_vanish_while_its_handler_is_parked(void **state)
@@ -757,6 +783,7 @@ int main(void)
         TEST(a_parked_handler_keeps_a_chunked_body),
         TEST(requests_behind_a_parked_one_wait_for_it),
         TEST(what_comes_behind_a_parked_request_is_bounded),
+        TEST(who_asks_much_at_once_does_not_keep_the_others_waiting),
         TEST(a_client_may_vanish_while_its_handler_is_parked),
         TEST(a_handler_whose_client_was_cut_off_is_told_so),
         TEST(a_client_that_has_ended_its_side_gets_all_its_answers),
