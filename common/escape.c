@@ -81,3 +81,42 @@ size_t escape_text(char *to, size_t capacity, const char *text, size_t length)
     to[written] = '\0';
     return written;
 }
+
+/* One character of JSON text, or a byte that is none, into `to`. */
+static size_t escape_json_character(char to[16], const char *text, size_t character)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (character == 0) {
+        memcpy(to, "\xef\xbf\xbd", 3);
+        return 3;
+    }
+    if (is_control(text, character)) {
+        uint8_t code = (uint8_t)text[character - 1];
+        memcpy(to, "\\u00", 4);
+        to[4] = digits[code >> 4];
+        to[5] = digits[code & 15];
+        return 6;
+    }
+    size_t length = 0;
+    if (*text == '"' || *text == '\\')
+        to[length++] = '\\';
+    memcpy(to + length, text, character);
+    return length + character;
+}
+
+size_t escape_json(char *to, size_t capacity, const char *text, size_t length)
+{
+    size_t written = 0;
+    for (size_t i = 0; i < length;) {
+        char piece[16];
+        size_t character = escape_utf8_length(text + i, length - i);
+        size_t piece_length = escape_json_character(piece, text + i, character);
+        if (written + piece_length >= capacity)
+            break;
+        memcpy(to + written, piece, piece_length);
+        written += piece_length;
+        i += character ? character : 1;
+    }
+    to[written] = '\0';
+    return written;
+}

@@ -12,6 +12,12 @@
  */
 size_t escape_text(char *to, size_t capacity, const char *text, size_t length);
 
+/*
+ * The same for the inside of a string of JSON (RFC 8259, section 7): quotes, backslashes and control
+ * characters are escaped, and each byte that is not UTF-8 becomes U+FFFD.
+ */
+size_t escape_json(char *to, size_t capacity, const char *text, size_t length);
+
 /* Bytes of the UTF-8 character (RFC 3629) at the start of a text; 0 when there is none. */
 size_t escape_utf8_length(const char *text, size_t length);
 

@@ -3,7 +3,7 @@
  * The server's log: one line an event, one write(2) a line, to standard error. A line reads
  *     [2026-11-23 11:04:53.123 +0000] [1234] [INFO] worker 2: ready
  * with the process id; `worker 2: ` is a label that a process sets once. hub_log() of the public header
- * writes here too.
+ * writes here too. Lines go to the syslog daemon as well when there is one (syslog.h).
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
@@ -16,6 +16,17 @@ hub_level log_level(void);
 
 /* Puts "label: " before each further line of this process; copied, 31 bytes at most. NULL or "" for none. */
 void log_set_label(const char *label);
+
+/*
+ * True: each line is an object of JSON, with time (RFC 3339), level, pid, label, message. A label is left out
+ * when there is none.
+ */
+void log_set_json(bool on);
+
+/* Looks whether standard error leads to the journal (JOURNAL_STREAM): then each line begins with its
+ * priority,
+ * "<3>", which the journal takes off (sd-daemon(3)). */
+void log_find_journal(void);
 
 /*
  * Each writes one line. Control characters in it, a newline among them, come out as \xNN, so that what a

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/checks.h"
+#include "common/syslog.h"
 #include "config/cpus.h"
 #include "config/value.h"
 
@@ -197,4 +198,24 @@ const char *check_core_dump(const char *text)
     if (strcmp(text, "off") == 0 || strcmp(text, "on") == 0 || value_parse_size(text, &size))
         return NULL;
     return "is no size";
+}
+
+const char *check_syslog_address(const char *text)
+{
+    return syslog_check_address(text);
+}
+
+const char *check_syslog_prefix(const char *text)
+{
+    enum { PREFIX_MAX = 48 };
+    size_t length = strlen(text);
+    if (length == 0 || length > PREFIX_MAX)
+        return "is empty, or longer than 48 letters";
+    return only(text, length, any_host_letters) ? NULL
+                                                : "has letters that a program's name may not have there";
+}
+
+const char *check_syslog_facility(const char *text)
+{
+    return syslog_facility(text) >= 0 ? NULL : "is no facility of syslog";
 }

@@ -26,6 +26,11 @@ const char *check_cpu_affinity(const char *text);
 /* The option core-dump: "off", "on" or a size. */
 const char *check_core_dump(const char *text);
 
+/* The options of log-syslog. */
+const char *check_syslog_address(const char *text);
+const char *check_syslog_prefix(const char *text);
+const char *check_syslog_facility(const char *text);
+
 /* The option http-compress. */
 const char *check_compress(const char *text);
 

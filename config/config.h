@@ -20,7 +20,6 @@ typedef struct config {
     char *worker_class;               /* "green" or its alias "gevent" */
     char *bind[CONFIG_BINDS_MAX + 1]; /* "HOST:PORT", ":PORT", "[V6]:PORT" or "unix:PATH"; ends with NULL */
     unsigned backlog;
-    hub_level log_level;
 
     /* the processes */
     bool daemon;
@@ -32,6 +31,18 @@ typedef struct config {
     char *cpu_affinity;                  /* "off", "auto", or CPUs: "0, 2, 4-7" */
     char *core_dump;                     /* "off", "on" or a size; NULL: as inherited */
     bool no_new_privileges;
+
+    /* logs */
+    hub_level log_level;
+    char *error_logfile;    /* a path; "-": standard error */
+    char *access_logfile;   /* a path; "-": standard output; NULL: none */
+    char *access_logformat; /* access_format.h */
+    bool log_json;
+    bool log_syslog;
+    char *log_syslog_to;       /* "unix:///dev/log", "udp://HOST:PORT" */
+    char *log_syslog_prefix;   /* NULL: none */
+    char *log_syslog_facility; /* its name */
+    bool disable_redirect_access_to_syslog;
 
     /* supervision; times in seconds */
     double timeout;          /* a worker whose hub has not turned for so long is killed; 0: never */

@@ -18,7 +18,8 @@ bool option_is_name(const char *known, const char *given, size_t length)
 const option *option_find(const char *name, size_t length)
 {
     for (size_t i = 0; i < option_count; i++)
-        if (option_is_name(options[i].name, name, length))
+        if (option_is_name(options[i].name, name, length) ||
+            (options[i].alias && option_is_name(options[i].alias, name, length)))
             return &options[i];
     return NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/options.h"
+#include "config/access_format.h"
 #include "config/checks.h"
 
 #define KIB 1024.0
@@ -11,6 +12,7 @@ enum { ORIGINS_MAX = 64, CPUS_LISTED_MAX = 1024 };
 
 static const char group_server[] = "What runs, and where";
 static const char group_process[] = "The processes";
+static const char group_log[] = "Logs";
 static const char group_supervision[] = "Supervision of workers";
 static const char group_http[] = "Connections and HTTP";
 static const char group_websocket[] = "WebSocket";
@@ -89,16 +91,6 @@ const option options[] = {
                 "caps it.",
     },
     {
-        .group = group_server,
-        .name = "log-level",
-        .kind = OPTION_LEVEL,
-        .offset = offsetof(config, log_level),
-        .initial = "info",
-        .changed_by_hup = true,
-        .value_name = "LEVEL",
-        .help = "The least important lines to log: debug, info, warning, error or critical.",
-    },
-    {
         .group = group_process,
         .name = "daemon",
         .flag = 'D',
@@ -110,8 +102,8 @@ const option options[] = {
             "Run in the background. The command returns when the first worker serves, with 0, or when the "
             "start "
             "has failed, with the exit code of a server in the foreground and its messages. From then on "
-            "standard output and standard error go nowhere, unless they are files: to keep the log, give it "
-            "one (2>>hubbub.log).",
+            "standard output and standard error go nowhere, unless they are files: to keep the log, name one "
+            "(error-logfile).",
     },
     {
         .group = group_process,
@@ -229,6 +221,129 @@ const option options[] = {
         .help =
             "Workers and what they start can gain no privileges: programs such as sudo, ping or sendmail run "
             "without theirs. off: for an application that needs one of these.",
+    },
+    {
+        .group = group_log,
+        .name = "error-logfile",
+        .alias = "log-file",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, error_logfile),
+        .initial = "-",
+        .changed_by_hup = true,
+        .value_name = "FILE",
+        .form = "a path, or -",
+        .help =
+            "Where the log of the server and its application goes; -: to standard error. With a file, what "
+            "is written to standard error otherwise (by the application, or in a crash) goes there, too. "
+            "USR1 opens it anew, by its name. It is opened before privileges are dropped.",
+    },
+    {
+        .group = group_log,
+        .name = "log-level",
+        .kind = OPTION_LEVEL,
+        .offset = offsetof(config, log_level),
+        .initial = "info",
+        .changed_by_hup = true,
+        .value_name = "LEVEL",
+        .help = "The least important lines to log: debug, info, warning, error or critical.",
+    },
+    {
+        .group = group_log,
+        .name = "access-logfile",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, access_logfile),
+        .changed_by_hup = true,
+        .example = "/var/log/hubbub/access.log",
+        .value_name = "FILE",
+        .form = "a path, or -",
+        .help =
+            "Where a line for each request goes; -: to standard output. Without it no file has them. What "
+            "cannot be written at once, to a full disk or a pipe that nobody reads, is dropped, and the log "
+            "says how much. USR1 opens it anew, by its name.",
+    },
+    {
+        .group = group_log,
+        .name = "access-logformat",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, access_logformat),
+        .initial = "%(h)s %(l)s %(u)s %(t)s \"%(r)s\" %(s)s %(b)s \"%(f)s\" \"%(a)s\"",
+        .changed_by_hup = true,
+        .value_name = "FORMAT",
+        .form = "text with atoms such as %(h)s",
+        .check = access_format_check,
+        .help =
+            "A line of the access log, with the atoms of gunicorn: h client, l a dash, u user, t time, r "
+            "request line, m method, U path, q query, H protocol, s status, B and b bytes of the answer (a "
+            "dash for none), f referrer, a user agent, T seconds, M milliseconds, D microseconds, L seconds "
+            "with a fraction, p process, {header}i, {header}o, {variable}e. %% is a percent sign.",
+    },
+    {
+        .group = group_log,
+        .name = "log-json",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, log_json),
+        .initial = "off",
+        .changed_by_hup = true,
+        .value_name = "on|off",
+        .help = "Each line of both logs is an object of JSON. Those of the access log have a member for each "
+                "atom of access-logformat, in its order.",
+    },
+    {
+        .group = group_log,
+        .name = "log-syslog",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, log_syslog),
+        .initial = "off",
+        .changed_by_hup = true,
+        .value_name = "on|off",
+        .help = "Send both logs to a syslog daemon as well. Lines that it does not take at once are dropped; "
+                "when it takes lines again, one says how many.",
+    },
+    {
+        .group = group_log,
+        .name = "log-syslog-to",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, log_syslog_to),
+        .initial = "unix:///dev/log",
+        .changed_by_hup = true,
+        .value_name = "ADDRESS",
+        .form = "unix://PATH or udp://HOST:PORT",
+        .check = check_syslog_address,
+        .help = "Where the syslog daemon listens for datagrams.",
+    },
+    {
+        .group = group_log,
+        .name = "log-syslog-prefix",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, log_syslog_prefix),
+        .changed_by_hup = true,
+        .example = "chat",
+        .value_name = "PREFIX",
+        .form = "letters, digits, dots, dashes and _",
+        .check = check_syslog_prefix,
+        .help = "Lines name the program hubbub.PREFIX there, and not only hubbub.",
+    },
+    {
+        .group = group_log,
+        .name = "log-syslog-facility",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, log_syslog_facility),
+        .initial = "user",
+        .changed_by_hup = true,
+        .value_name = "FACILITY",
+        .form = "a facility such as user, daemon or local0",
+        .check = check_syslog_facility,
+        .help = "The facility of lines there.",
+    },
+    {
+        .group = group_log,
+        .name = "disable-redirect-access-to-syslog",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, disable_redirect_access_to_syslog),
+        .initial = "off",
+        .changed_by_hup = true,
+        .value_name = "on|off",
+        .help = "Keep the access log from the syslog daemon.",
     },
     {
         .group = group_supervision,

@@ -28,6 +28,7 @@ typedef enum option_kind {
 typedef struct option {
     const char *group;   /* heading under which it is shown; rows of a group stand together */
     const char *name;    /* long option and key in files */
+    const char *alias;   /* another name for it, of gunicorn's; NULL: none */
     const char *initial; /* default, as text; NULL: none */
     const char *example; /* of those without a default: a value that could stand in a file */
     const char
@@ -65,7 +66,7 @@ extern const size_t command_count;
  */
 bool option_is_name(const char *known, const char *given, size_t length);
 
-/* By name, given with its length; "_" in it counts as "-". NULL when there is none. */
+/* By name or alias, given with its length; "_" in it counts as "-". NULL when there is none. */
 const option *option_find(const char *name, size_t length);
 
 /*

@@ -17,10 +17,10 @@ static bool is_text(const option *entry)
     return entry->kind == OPTION_STRING || entry->kind == OPTION_WORDS;
 }
 
-/* Neither defaults nor examples hold what would need an escape in quotes. */
+/* Neither defaults nor examples hold what would need an escape in the quotes that are chosen. */
 static void print_yaml(FILE *out, const option *entry, const char *value)
 {
-    const char *quote = is_text(entry) ? "\"" : "";
+    const char *quote = !is_text(entry) ? "" : strchr(value, '"') ? "'" : "\"";
     if (option_is_list(entry))
         fprintf(out, "#%s:\n#  - \"%s\"\n", entry->name, value);
     else

@@ -2,6 +2,7 @@
 #include "master/crew.h"
 
 #include "common/log.h"
+#include "master/logs.h"
 #include "master/note.h"
 #include "master/obituary.h"
 
@@ -52,8 +53,16 @@ static slot *slot_new(crew *self, unsigned number, release *what)
     return place;
 }
 
+static void close_logs(slot *place)
+{
+    if (place->logs >= 0)
+        close(place->logs);
+    place->logs = -1;
+}
+
 static void slot_free(slot *place)
 {
+    close_logs(place);
     release_drop(place->release);
     free(place);
 }
@@ -92,7 +101,7 @@ static size_t list_kept(const crew *self, const release *what, int kept[])
     kept[count++] = self->region.master_doorbell;
     kept[count++] = self->parent_pipe[0];
     kept[count++] = what->module;
-    return count;
+    return count + logs_kept(kept + count);
 }
 
 typedef struct birth {
@@ -111,6 +120,15 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
     unsigned generation = self->generations[place->number] + 1, index;
     if (region_claim_row(&self->region, (uint16_t)place->number, generation, &index) != HUB_OK)
         return error_set(failure, HUB_EFULL, "no row of shared memory is free for another worker");
+
+    int ends[2];
+    hub_status status = logfile_channel(ends, failure);
+    if (status != HUB_OK) {
+        region_sweep_row(&self->region, index);
+        return status;
+    }
+    close_logs(place);
+    place->logs = ends[0];
 
     const release *what = place->release;
     row *score = &self->region.rows[index];
@@ -131,17 +149,23 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
             .workers = self->count,
             .listeners = inherited,
             .listener_count = self->listeners->count,
+            .access_fd = logs_access_fd(),
+            .log_files = ends[1],
             .parent_pipe = self->parent_pipe[0],
         },
     };
-    int kept[LISTENERS_MAX + REGION_ROWS + 4];
+    int kept[LISTENERS_MAX + REGION_ROWS + 5 + LOGS_KEPT];
     char label[32];
     snprintf(label, sizeof label, "worker %u", place->number);
-    spawn_request request = {label, be_worker, &mine, kept, list_kept(self, what, kept)};
+    size_t kept_count = list_kept(self, what, kept);
+    kept[kept_count++] = ends[1];
+    spawn_request request = {label, be_worker, &mine, kept, kept_count};
     place->row = index;
     place->word = atomic_load(&score->word);
-    hub_status status = spawn_process(&request, &place->pid, failure);
+    status = spawn_process(&request, &place->pid, failure);
+    close(ends[1]);
     if (status != HUB_OK) {
+        close_logs(place);
         place->pid = 0;
         region_sweep_row(&self->region, index);
         return status;
@@ -253,6 +277,19 @@ uint64_t crew_deadline_ns(const crew *self)
     uint64_t next_ns = 0, *to = &next_ns;
     visit_all((crew *)self, find_deadline, &to);
     return next_ns;
+}
+
+static void hand_logs(crew *self, slot *place, const void *what)
+{
+    (void)self;
+    if (place->pid > 0 && place->logs >= 0 && !logfile_pass(place->logs, what))
+        log_warning("worker %u (pid %d): cannot hand it the new log files: %s", place->number,
+                    (int)place->pid, strerror(errno));
+}
+
+void crew_hand_logs(crew *self, const logfile_set *set)
+{
+    visit_all(self, hand_logs, set);
 }
 
 /* ---- what should run where ---- */
@@ -407,6 +444,7 @@ static void bury(crew *self, slot *place, int status)
     };
     region_sweep_row(&self->region, place->row);
     place->pid = 0;
+    close_logs(place);
     if (end.was_successor) /* whether another one is tried is for who asked for it */
         place->wanted = false;
     self->on_end(self->arg, &end);

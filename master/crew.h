@@ -12,6 +12,7 @@
 #define MASTER_CREW_H
 
 #include "bus/region.h"
+#include "common/logfile.h"
 #include "master/listener.h"
 #include "master/release.h"
 #include "master/slot.h"
@@ -72,6 +73,9 @@ void crew_vacate(crew *self, release *what);
 
 /* Gives one slot an event: SLOT_WANTED. */
 void crew_tell(crew *self, slot *place, slot_event event);
+
+/* Gives every process of the crew, also those that leave, the log files that were opened anew. */
+void crew_hand_logs(crew *self, const logfile_set *set);
 
 /* Lets time pass: every deadline that has come is acted on. In every turn. */
 void crew_pass_time(crew *self);

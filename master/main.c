@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "master/daemon.h"
 #include "master/listener.h"
+#include "master/logs.h"
 #include "master/master.h"
 #include "master/process.h"
 #include "master/title.h"
@@ -76,14 +77,19 @@ static int check(const config *settings)
 /* In the foreground, or as the daemon. */
 static int serve(config *settings, int argc, char *const argv[])
 {
+    error failure = {.status = HUB_OK};
     process_become_master(settings);
+    if (logs_apply(settings, &failure) != HUB_OK)
+        return complain(failure.text, MASTER_EXIT_SYSTEM);
     if (strcmp(settings->worker_class, "green") != 0)
         log_info(
             "worker-class %s: every worker of hubbub is a hub that runs handlers as greenlets, so nothing "
             "changes by it",
             settings->worker_class);
-    return master_run(&(master_options){
-        .config = settings, .argc = argc, .argv = argv, .worker = process_run_worker});
+    int exit_code = master_run(
+        &(master_options){.config = settings, .argc = argc, .argv = argv, .worker = process_run_worker});
+    logs_close();
+    return exit_code;
 }
 
 static int run(config *settings, int argc, char *const argv[])

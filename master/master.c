@@ -5,6 +5,7 @@
 #include "master/crew.h"
 #include "master/daemon.h"
 #include "master/listener.h"
+#include "master/logs.h"
 #include "master/pidfile.h"
 #include "master/process.h"
 #include "master/release.h"
@@ -31,6 +32,7 @@ enum {
     WOKEN_PAUSE = 1 << 6,
     WOKEN_MORE = 1 << 7,
     WOKEN_FEWER = 1 << 8,
+    WOKEN_REOPEN = 1 << 9,
 };
 
 /* What the master does when it gets a signal, and nothing but these. */
@@ -38,8 +40,9 @@ static const struct {
     int number;
     unsigned woken;
 } signals_read[] = {
-    {SIGCHLD, WOKEN_CHILD}, {SIGHUP, WOKEN_RELOAD},  {SIGTERM, WOKEN_TERMINATE}, {SIGINT, WOKEN_QUIT},
-    {SIGQUIT, WOKEN_QUIT},  {SIGWINCH, WOKEN_PAUSE}, {SIGTTIN, WOKEN_MORE},      {SIGTTOU, WOKEN_FEWER},
+    {SIGCHLD, WOKEN_CHILD}, {SIGHUP, WOKEN_RELOAD}, {SIGTERM, WOKEN_TERMINATE},
+    {SIGINT, WOKEN_QUIT},   {SIGQUIT, WOKEN_QUIT},  {SIGWINCH, WOKEN_PAUSE},
+    {SIGTTIN, WOKEN_MORE},  {SIGTTOU, WOKEN_FEWER}, {SIGUSR1, WOKEN_REOPEN},
 };
 
 typedef enum master_phase {
@@ -209,8 +212,11 @@ static void apply_worker_count(struct master *master, const config *settings)
 static void install(struct master *master, release *what)
 {
     const config *settings = &what->settings;
+    error failure = {.status = HUB_OK};
     master->releases = what->number;
     process_become_master(settings);
+    if (master->phase != MASTER_SEALING && logs_apply(settings, &failure) != HUB_OK)
+        log_error("%s; the logs go on as they were", failure.text);
     roll_to(&master->roll, what);
     if (master->phase != MASTER_SERVING) /* else once it runs everywhere: until then it may be abandoned */
         apply_worker_count(master, settings);
@@ -303,6 +309,16 @@ static void pause_workers(struct master *master)
     master->reload_again = false;
     roll_to(&master->roll, master->roll.target);
     crew_vacate(&master->crew, master->roll.target);
+}
+
+/* ---- logs ---- */
+
+static void reopen_logs(struct master *master)
+{
+    logfile_set opened;
+    logs_reopen(&opened);
+    crew_hand_logs(&master->crew, &opened);
+    log_info("log files were opened anew");
 }
 
 /* ---- what wakes the master ---- */
@@ -455,6 +471,8 @@ static void run_loop(struct master *master)
             crew_hear(&master->crew);
         if (take(master, WOKEN_CHILD))
             reap_children(master);
+        if (take(master, WOKEN_REOPEN))
+            reopen_logs(master);
         if (take(master, WOKEN_RELOAD))
             reload(master);
         if (take(master, WOKEN_PAUSE))

@@ -2,6 +2,7 @@
 #include "master/release.h"
 
 #include "common/log.h"
+#include "master/logs.h"
 #include "master/spawn.h"
 #include "worker/app/compile.h"
 
@@ -143,7 +144,9 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
     }
     snprintf(self->path, sizeof self->path, "/proc/self/fd/%d", self->module);
 
-    spawn_request request = {.run = seal_main, .arg = self, .keep = &self->module, .keep_count = 1};
+    int kept[1 + LOGS_KEPT] = {self->module};
+    spawn_request request = {
+        .run = seal_main, .arg = self, .keep = kept, .keep_count = 1 + logs_kept(kept + 1)};
     hub_status status = spawn_process(&request, sealer, failure);
     if (status != HUB_OK) {
         release_drop(self);

@@ -205,7 +205,7 @@ slot_result slot_step(slot *self, const slot_limits *limits, slot_event event, u
 
 void slot_init(slot *self, unsigned number)
 {
-    *self = (slot){.number = number, .state = SLOT_EMPTY};
+    *self = (slot){.number = number, .state = SLOT_EMPTY, .logs = -1};
 }
 
 bool slot_filled(const slot *self)

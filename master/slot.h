@@ -100,6 +100,7 @@ typedef struct slot {
     row_word word;           /* the row's word at the fork */
     unsigned generation;     /* how many filled this slot */
     struct release *release; /* what is booted here next, and what runs here now; held */
+    int logs;                /* socket over which it gets log files; -1: none */
     struct slot *next;       /* among those that leave */
 } slot;
 

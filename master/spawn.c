@@ -27,6 +27,7 @@ void spawn_reset_signals(void)
             signal(number, SIG_DFL);
     }
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
 }
 
 static int compare_descriptors(const void *a, const void *b)

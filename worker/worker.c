@@ -4,8 +4,10 @@
 #include "bus/bus.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/logfile.h"
 #include "worker/app/app.h"
 #include "worker/drain.h"
+#include "worker/http/access.h"
 #include "worker/http/server.h"
 #include "worker/hub/greenlet.h"
 #include "worker/hub/loop.h"
@@ -15,7 +17,9 @@
 #include "worker/rooms/fanout.h"
 #include "worker/ws/websocket.h"
 
+#include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -32,7 +36,7 @@ static struct worker {
     http_server http;
     ws_server ws;
     ev_signal terminate, interrupt, quit;
-    ev_io master_gone;
+    ev_io master_gone, log_files;
     ev_timer heartbeat, grace, poll_end;
     retirement retirement;
     bool draining, stopping, aborted;
@@ -170,6 +174,27 @@ static void on_master_gone(struct ev_loop *loop, ev_io *io, int events)
     drain();
 }
 
+/* Files that were opened anew take the numbers of those before them. */
+static void on_log_files(struct ev_loop *loop, ev_io *io, int events)
+{
+    (void)events;
+    logfile_set set;
+    if (!logfile_take(io->fd, &set)) {
+        if (errno != EAGAIN && errno != EINTR) /* the master is gone */
+            ev_io_stop(loop, io);
+        return;
+    }
+    if (set.error >= 0) {
+        dup2(set.error, STDERR_FILENO);
+        close(set.error);
+    }
+    if (set.access >= 0) {
+        if (worker.boot->access_fd >= 0)
+            dup3(set.access, worker.boot->access_fd, O_CLOEXEC);
+        close(set.access);
+    }
+}
+
 /* ---- serving ---- */
 
 static void on_heartbeat(struct ev_loop *loop, ev_timer *timer, int events)
@@ -259,6 +284,7 @@ static hub_status ignore_signals(const worker_boot *boot, error *why)
     (void)boot, (void)why;
     signal(SIGPIPE, SIG_IGN); /* sendfile(2) has no flag against it */
     signal(SIGHUP, SIG_IGN);  /* meant for the master */
+    signal(SIGUSR1, SIG_IGN);
     signal(SIGUSR2, SIG_IGN);
     signal(SIGQUIT, quit_boot); /* whose default action leaves a core file */
     return HUB_OK;
@@ -276,6 +302,10 @@ static hub_status watch_supervision(const worker_boot *boot, error *why)
     watch_signal(&worker.quit, on_abort, SIGQUIT);
     ev_io_init(&worker.master_gone, on_master_gone, boot->parent_pipe, EV_READ);
     ev_io_start(loop_ev(), &worker.master_gone);
+    if (boot->log_files >= 0) {
+        ev_io_init(&worker.log_files, on_log_files, boot->log_files, EV_READ);
+        ev_io_start(loop_ev(), &worker.log_files);
+    }
     ev_timer_init(&worker.grace, on_grace, 0., 0.);
     ev_timer_init(&worker.poll_end, on_poll_end, 0., 0.);
     ev_timer_init(&worker.heartbeat, on_heartbeat, 0., heartbeat_seconds);
@@ -355,6 +385,17 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
     return HUB_OK;
 }
 
+static hub_status open_access_log(const worker_boot *boot, error *why)
+{
+    const config *settings = boot->config;
+    return access_open(
+        &(access_options){.format = settings->access_logformat,
+                          .fd = boot->access_fd,
+                          .to_syslog = settings->log_syslog && !settings->disable_redirect_access_to_syslog,
+                          .json = settings->log_json},
+        why);
+}
+
 static hub_status spawn_start(const worker_boot *boot, error *why)
 {
     (void)boot;
@@ -382,8 +423,8 @@ static hub_status plan_retirement(const worker_boot *boot, error *why)
 }
 
 static const boot_step boot_steps[] = {
-    ignore_signals,    open_loop,      open_connections, open_bus,    load_application,
-    watch_supervision, open_protocols, plan_retirement,  spawn_start,
+    ignore_signals,    open_loop,      open_connections, open_bus,        load_application,
+    watch_supervision, open_protocols, open_access_log,  plan_retirement, spawn_start,
 };
 
 int worker_main(const worker_boot *boot)
@@ -396,6 +437,7 @@ int worker_main(const worker_boot *boot)
             goto failed;
     worker.exit_code = WORKER_EXIT_OK;
     loop_run();
+    access_close();
     if (worker.exit_code != WORKER_EXIT_OK)
         goto failed;
     bus_close(worker.bus);

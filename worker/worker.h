@@ -25,7 +25,9 @@ typedef struct worker_boot {
     const worker_listener *listeners;
     size_t listener_count;
     void (*serves)(void); /* called once, just before READY is said; NULL: nothing */
-    int parent_pipe;      /* reads end-of-file when the master is gone: the worker then drains */
+    int access_fd;        /* of the access log; -1: none */
+    int log_files;   /* socket over which log files that were opened anew come (common/logfile.h); -1: none */
+    int parent_pipe; /* reads end-of-file when the master is gone: the worker then drains */
 } worker_boot;
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/http/exchange.h"
 
+#include "worker/http/access.h"
 #include "worker/http/date.h"
 #include "worker/http/field.h"
 #include "worker/http/percent.h"
@@ -47,6 +48,8 @@ void exchange_free(hub_http *http)
 {
     buffer_free(&http->collected);
     buffer_free(&http->fields_out);
+    buffer_free(&http->answer_head);
+    free(http->client);
     free(http->memory);
     upload_free(http);
     compressor_close(http->stream.compressor);
@@ -280,10 +283,13 @@ hub_status http_begin_answer(hub_http *http, int status, const char *content_typ
         return HUB_ECLOSED;
     if (upload_is_awaited(http)) /* whether its body comes now is for the client to choose */
         http->close = true;
+    http->status = status;
     const char *field = http->close ? "close" : http->head.minor == 0 ? "keep-alive" : NULL;
     hub_bytes fields = buffer_bytes(&http->fields_out), head = {0};
     if (compress_fields(http->coded, &fields) == HUB_OK)
         head = http_answer_head(status, fields, content_type, length, field);
+    if (access_wants_answer)
+        buffer_append(&http->answer_head, head.data, head.length);
     if (head.data)
         return connection_write(http->connection, head);
     connection_close(http->connection); /* there is not even the memory to say so */
@@ -298,8 +304,10 @@ hub_status hub_http_reply(hub_http *http, int status, const char *content_type, 
             compress_whole(&http->head, status, content_type, buffer_bytes(&http->fields_out), &body);
     if (result == HUB_OK)
         result = http_begin_answer(http, status, content_type, body.length);
-    if (result == HUB_OK && http_wants_body(http, status))
+    if (result == HUB_OK && http_wants_body(http, status)) {
+        http->sent = body.length;
         result = connection_write(http->connection, body);
+    }
     return result;
 }
 
@@ -351,6 +359,8 @@ hub_status http_reply_pieces(hub_http *http, int status, const char *content_typ
     for (size_t i = 0; i < count; i++)
         length += pieces[i].text.length + pieces[i].length;
     hub_status result = http_begin_answer(http, status, content_type, length);
+    if (result == HUB_OK && http_wants_body(http, status))
+        http->sent = length;
     for (size_t i = 0; i < count; i++) {
         if (result == HUB_OK && http_wants_body(http, status))
             result = send_piece(http->connection, &pieces[i]);
@@ -370,8 +380,10 @@ hub_status http_reply_file(hub_http *http, int status, const char *content_type,
 hub_status http_reply_chunk(hub_http *http, int status, const char *content_type, chunk *body)
 {
     hub_status result = http_begin_answer(http, status, content_type, body->length);
-    if (result == HUB_OK && http_wants_body(http, status))
+    if (result == HUB_OK && http_wants_body(http, status)) {
+        http->sent = body->length;
         return connection_write_chunk(http->connection, body);
+    }
     chunk_drop(body);
     return result;
 }

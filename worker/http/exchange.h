@@ -62,6 +62,11 @@ struct hub_http {
     buffer fields_out;  /* lines added by hub_http_set */
     lent *lent;
     compress_choice coded; /* of the answer */
+    int status;            /* of the answer that was begun; 0: none was */
+    uint64_t sent;         /* bytes of its body that were queued */
+    uint64_t began_ns;     /* when the head was whole; for the access log alone, as these: */
+    char *client;          /* address of a client that is gone */
+    buffer answer_head;    /* while access_wants_answer */
     bool replied;
     bool close;       /* the connection ends with this answer */
     bool ended;       /* the client will send no more */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/http/server.h"
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "worker/http/access.h"
 #include "worker/http/contents.h"
 #include "worker/http/field.h"
 #include "worker/http/sse.h"
@@ -28,6 +30,7 @@ typedef struct http_state {
     hub_http *exchange; /* a request whose body comes, or whose handler runs */
     buffer input;       /* bytes of a head that is not whole, or behind the request in progress */
     size_t scanned;     /* of these, by http_head_end */
+    char *client;       /* its address, once the access log has asked for it */
     size_t untaken;     /* of the answers that wait, at the last look */
     bool reading_body;  /* of the exchange */
     bool partial;       /* the time for a head is running */
@@ -85,11 +88,59 @@ static bool keep_rest(connection *c, hub_http *http)
     return whole || http_body_least(&http->reader) <= http->drop_room;
 }
 
+/* ---- the access log ---- */
+
+enum { STATUS_CLIENT_GONE = 499 }; /* of requests that nobody could be answered; never sent */
+
+/* The client's address without its port; asked for once a connection. */
+static const char *client_of(connection *c)
+{
+    http_state *h = c->state;
+    if (!h->client) {
+        char text[64], *at = text;
+        connection_peer(c, text);
+        char *port = strrchr(text, ':');
+        if (port)
+            *port = '\0';
+        if (*at == '[') {
+            at++;
+            at[strcspn(at, "]")] = '\0';
+        }
+        h->client = strdup(at);
+    }
+    return h->client;
+}
+
+static void log_request(hub_http *http, int status, uint64_t bytes, hub_bytes answer)
+{
+    access_add(&(access_record){.head = &http->head,
+                                .answer = answer,
+                                .client = http->connection ? client_of(http->connection) : http->client,
+                                .began_ns = http->began_ns,
+                                .bytes = bytes,
+                                .status = status});
+}
+
+/* A request that was refused, perhaps before anything of it could be read. */
+static void log_refused(connection *c, int status, uint64_t bytes, hub_bytes answer)
+{
+    static const http_head unknown = {0};
+    hub_http *http = ((http_state *)c->state)->exchange;
+    if (http)
+        log_request(http, status, bytes, answer);
+    else
+        access_add(&(access_record){
+            .head = &unknown, .answer = answer, .client = client_of(c), .bytes = bytes, .status = status});
+}
+
 /* The answer is queued: the request is done. In hub context, or in the handler's greenlet. */
 static void end_exchange(hub_http *http)
 {
     connection *c = http->connection;
     bool close = http->close, kick = http->parked || http->upload;
+    if (access_on)
+        log_request(http, http->status ? http->status : STATUS_CLIENT_GONE, http->sent,
+                    buffer_bytes(&http->answer_head));
     if (c && !close && http->upload)
         close = !keep_rest(c, http);
     if (c && !close && http->dropping) {
@@ -119,8 +170,11 @@ static void refuse(connection *c, http_error problem)
     hub_bytes text = hub_bytes_of(line, (size_t)length);
     hub_bytes head = http_answer_head(http_error_status(problem), hub_bytes_of(NULL, 0),
                                       "text/plain; charset=utf-8", text.length, "close");
+    bool has_body = !h->exchange || !hub_equal(h->exchange->head.method, hub_text("HEAD"));
+    if (access_on && (!h->exchange || !h->exchange->dropping))
+        log_refused(c, http_error_status(problem), has_body ? text.length : 0, head);
     connection_write(c, head);
-    if (!h->exchange || !hub_equal(h->exchange->head.method, hub_text("HEAD")))
+    if (has_body)
         connection_write(c, text);
     if (h->exchange) {
         exchange_free(h->exchange);
@@ -320,6 +374,10 @@ static bool begin_request(connection *c, hub_bytes bytes)
     http->ended = h->ended;
     h->exchange = http;
     count(&connections_row()->requests);
+    if (access_on) {
+        http->began_ns = clock_monotonic_ns();
+        client_of(c); /* while it is there */
+    }
     http_error problem = read_head(http, bytes);
     if (problem == HTTP_ERROR_NONE)
         problem = open_body(http);
@@ -618,12 +676,16 @@ static void on_gone(connection *c)
 {
     http_state *h = c->state;
     if (h->exchange) {
-        if (h->reading_body)
+        if (h->reading_body) {
             exchange_free(h->exchange);
-        else
-            stream_on_gone(h->exchange); /* its handler still runs */
+        } else { /* its handler still runs */
+            h->exchange->client = h->client;
+            h->client = NULL;
+            stream_on_gone(h->exchange);
+        }
     }
     buffer_free(&h->input);
+    free(h->client);
     free(h);
 }
 
@@ -682,11 +744,14 @@ connection *http_upgraded(hub_http *http, hub_bytes head, const protocol *next,
                           const connection_limits *limits, void *state)
 {
     connection *c = http->connection;
+    if (access_on)
+        log_request(http, 101, 0, head);
     exchange_free(http);
     if (!c)
         return NULL;
     http_state *h = c->state;
     buffer_free(&h->input);
+    free(h->client);
     free(h);
     connection_become(c, next, limits, state);
     connection_time(c, -1);

@@ -32,8 +32,8 @@ typedef struct http_server {
 void http_open(const http_server *server);
 void http_close(void);
 
-/* Starts HTTP on an accepted, non-blocking socket, which it owns from then on. NULL without memory; the socket
- * is then closed. */
+/* Starts HTTP on an accepted, non-blocking socket, which it owns from then on. NULL without memory; the
+ * socket is then closed. */
 connection *http_start(int fd, const transport *below);
 void http_accepted(int fd, void *arg); /* the same on a plain socket: the acceptor's callback */
 

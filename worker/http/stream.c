@@ -164,6 +164,7 @@ static hub_status queue_chunk(hub_http *http, hub_bytes piece)
 
 static hub_status queue_piece(hub_http *http, hub_bytes piece)
 {
+    http->sent += piece.length;
     return http->stream.sending == HTTP_SENDS_CHUNKS ? queue_chunk(http, piece) : queue_bytes(http, piece);
 }
 

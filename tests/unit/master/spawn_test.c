@@ -147,7 +147,7 @@ static void handlers_masks_and_ignored_signals_do_not_reach_the_child(void **sta
     sigaddset(&some, SIGTERM);
     sigaddset(&some, SIGCHLD);
     sigprocmask(SIG_BLOCK, &some, NULL);
-    signal(SIGUSR1, handle);
+    signal(SIGUSR2, handle);
     signal(SIGTERM, handle);
     signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
@@ -159,22 +159,23 @@ static void handlers_masks_and_ignored_signals_do_not_reach_the_child(void **sta
     for (int number = 1; number < NSIG; number++)
         assert_int_equal(sigismember(&before, number), sigismember(&after, number));
     sigprocmask(SIG_UNBLOCK, &some, NULL);
-    signal(SIGUSR1, SIG_DFL);
+    signal(SIGUSR2, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
 
     assert_true(sigisemptyset(&found->blocked));
-    static const int shed[] = {SIGUSR1, SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGQUIT, SIGABRT};
+    static const int shed[] = {SIGUSR2, SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGQUIT, SIGABRT};
     for (size_t i = 0; i < sizeof(shed) / sizeof(shed[0]); i++)
         assert_true(found->is_default[shed[i]]);
 }
 
-static void a_worker_ignores_the_hangup_meant_for_its_master(void **state)
+static void a_worker_ignores_what_is_meant_for_its_master(void **state)
 {
     (void)state;
     spawn(look_around, NULL, 0);
     assert_true(found->is_ignored[SIGHUP]);
+    assert_true(found->is_ignored[SIGUSR1]);
 }
 
 static void a_worker_is_told_of_its_parents_death(void **state)
@@ -244,7 +245,7 @@ int main(void)
         cmocka_unit_test_setup(only_kept_descriptors_stay_open, forget),
         cmocka_unit_test_setup(without_a_table_only_the_standard_streams_stay_open, forget),
         cmocka_unit_test_setup(handlers_masks_and_ignored_signals_do_not_reach_the_child, forget),
-        cmocka_unit_test_setup(a_worker_ignores_the_hangup_meant_for_its_master, forget),
+        cmocka_unit_test_setup(a_worker_ignores_what_is_meant_for_its_master, forget),
         cmocka_unit_test_setup(a_worker_is_told_of_its_parents_death, forget),
         cmocka_unit_test_setup(what_an_application_printed_is_not_lost, forget),
         cmocka_unit_test_setup(a_failed_fork_is_an_error_with_the_limit_that_was_met, forget),
