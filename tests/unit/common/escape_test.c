@@ -83,9 +83,21 @@ static void utf8_lengths_agree_with_decoding(void **state)
     }
 }
 
+static void text_for_json_keeps_what_it_means(void **state)
+{
+    (void)state;
+    char out[64];
+    static const char text[] = "a\"b\\c\n\x7f\xc2\x85\xff caf\xc3\xa9";
+    escape_json(out, sizeof out, text, sizeof text - 1);
+    assert_string_equal(out, "a\\\"b\\\\c\\u000a\\u007f\\u0085\xef\xbf\xbd caf\xc3\xa9");
+    assert_int_equal(escape_json(out, 4, "ab\n", 3), 2);
+    assert_string_equal(out, "ab");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_for_json_keeps_what_it_means),
         cmocka_unit_test(plain_text_and_utf8_stay_as_they_are),
         cmocka_unit_test(control_characters_come_out_in_hexadecimal),
         cmocka_unit_test(bytes_that_are_not_utf8_come_out_in_hexadecimal),

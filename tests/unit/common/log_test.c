@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -197,6 +199,38 @@ static void levels_have_names_both_ways(void **state)
     assert_int_equal(level, HUB_ERROR);
 }
 
+static void a_line_can_be_an_object_of_json(void **state)
+{
+    (void)state;
+    log_set_json(true);
+    log_set_label("worker \"2\"");
+    log_warning("a \"b\"\nc");
+    log_set_json(false);
+    const char *line = written();
+    assert_non_null(strstr(line, ",\"level\":\"warning\",\"pid\":"));
+    assert_non_null(strstr(line, "\"label\":\"worker \\\"2\\\"\",\"message\":\"a \\\"b\\\"\\u000ac\"}\n"));
+    assert_memory_equal(line, "{\"time\":\"20", 11);
+}
+
+static void lines_to_the_journal_begin_with_their_priority(void **state)
+{
+    (void)state;
+    char stream[64];
+    struct stat status;
+    assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+    snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)status.st_dev,
+             (unsigned long long)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_find_journal();
+    log_error("x");
+    assert_memory_equal(written(), "<3>[20", 6);
+    setenv("JOURNAL_STREAM", "1:2", 1);
+    log_find_journal();
+    log_error("x");
+    unsetenv("JOURNAL_STREAM");
+    assert_memory_equal(written(), "[20", 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +244,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(errno_is_the_callers, capture, release),
         cmocka_unit_test_setup_teardown(a_level_of_any_number_is_written, capture, release),
         cmocka_unit_test_setup_teardown(a_closed_standard_error_is_no_failure, capture, release),
+        cmocka_unit_test_setup_teardown(a_line_can_be_an_object_of_json, capture, release),
+        cmocka_unit_test_setup_teardown(lines_to_the_journal_begin_with_their_priority, capture, release),
         cmocka_unit_test(levels_have_names_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
