@@ -118,6 +118,7 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
     if (ws->parser.assembly && data == message_room(&ws->parser, &size)) {
         message_event event = message_filled(&ws->parser, length);
         on_event(ws, &event);
+        message_next(&ws->parser, data, 0, &size); /* an idle client keeps nothing of what it sent */
         return;
     }
     for (size_t used = 0, consumed = 0;; used += consumed) {
@@ -134,7 +135,7 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
                 continue;
         } else if (!goes_on) {
             break;
-        } else if (++events < EVENTS_A_TURN) {
+        } else if (++events < EVENTS_A_TURN || !left) {
             continue;
         }
         connection_defer(c, data + used + consumed, left);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../server.h"
 
+#include "worker/ws/client.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -425,6 +427,28 @@ static void a_client_may_vanish_while_large_messages_wait(void **state)
     world_turn(3);
     hub_event_set(seen.gate);
     assert_true(world_until(no_greenlets, NULL));
+}
+
+/* Whether it was copied, taken over or read where it stays. */
+static void an_idle_client_keeps_nothing_of_what_it_sent(void **state)
+{
+    (void)state;
+    serve_ws("/echo", (ws_route){.handler = echo, .max_message = 1 << 20});
+    static client c;
+    static const size_t lengths[] = {10, 3000, 20000, 60000, 150000};
+    static unsigned char frame[150000 + 14];
+    static char body[150000];
+    ws_connect(&c, "/echo");
+    memset(body, 'i', sizeof body);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        size_t length = ws_frame(frame, 0x82, body, lengths[i]);
+        client_send(&c, frame, 9); /* a frame that did not come whole may be read in place */
+        world_turn(3);
+        client_send(&c, frame + 9, length - 9);
+        ws_expect(&c, 0x82, body, lengths[i]);
+        assert_int_equal(message_memory(&seen.ws->parser), 0);
+    }
+    client_close(&c);
 }
 
 static void parts_of_a_large_message_and_others_keep_their_order(void **state)
@@ -1301,6 +1325,7 @@ int main(void)
         TEST(a_large_message_is_sent_back_whole_however_the_socket_takes_it),
         TEST(large_messages_wait_for_a_parked_handler_in_order),
         TEST(a_client_may_vanish_while_large_messages_wait),
+        TEST(an_idle_client_keeps_nothing_of_what_it_sent),
         TEST(parts_of_a_large_message_and_others_keep_their_order),
         TEST(messages_wait_for_a_parked_handler_in_order),
         TEST(a_client_is_not_read_while_its_queue_is_full),
