@@ -98,7 +98,7 @@ static inline int world_close(void **state)
 }
 
 /* Turns the hub until the condition holds; it sleeps as it does in a worker when there is nothing to do.
- * False: five seconds were not enough. */
+ * False: half a minute was not enough. */
 static inline bool world_until(bool (*done)(void *arg), void *arg)
 {
     if (done(arg))
@@ -106,7 +106,7 @@ static inline bool world_until(bool (*done)(void *arg), void *arg)
     world.done = done;
     world.arg = arg;
     world.late = false;
-    ev_timer_init(&world.deadline, world_on_deadline, 5., 0.);
+    ev_timer_init(&world.deadline, world_on_deadline, 30., 0.);
     ev_now_update(loop_ev());
     ev_timer_start(loop_ev(), &world.deadline);
     loop_run();

@@ -104,6 +104,44 @@ static inline void visit(client *c)
     http_accepted(client_open(c), NULL);
 }
 
+/* How often a text came. */
+static inline unsigned occurrences(client *c, const char *text)
+{
+    unsigned count = 0;
+    for (const char *at = client_text(c); (at = strstr(at, text)); at += strlen(text))
+        count++;
+    return count;
+}
+
+static struct wanted {
+    client *c;
+    const char *text;
+    unsigned times, seen;
+    size_t at; /* each byte is looked at once: there may be thousands of answers */
+} wanted;
+
+static inline bool has_wanted(void *arg)
+{
+    (void)arg;
+    const char *data = client_text(wanted.c), *found;
+    size_t length = strlen(wanted.text);
+    while ((found = memmem(data + wanted.at, wanted.c->length - wanted.at, wanted.text, length))) {
+        wanted.seen++;
+        wanted.at = (size_t)(found - data) + length;
+    }
+    if (wanted.c->length >= wanted.at + length)
+        wanted.at = wanted.c->length - length + 1; /* the text may be cut */
+    return wanted.seen >= wanted.times || wanted.c->ended;
+}
+
+/* Turns the hub until a text has come so often. */
+static inline void expect_times(client *c, const char *text, unsigned times)
+{
+    wanted = (struct wanted){.c = c, .text = text, .times = times};
+    if (!world_until(has_wanted, NULL) || wanted.seen < times)
+        fail_msg("%u times '%s' in: %s", wanted.seen, text, client_text(c));
+}
+
 static inline void ws_handshake(client *c, const char *path)
 {
     char text[512];

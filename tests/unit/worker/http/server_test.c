@@ -123,36 +123,6 @@ static hub_status send_large_file(hub_http *http, void *arg)
 
 /* ---- what came ---- */
 
-static unsigned occurrences(client *c, const char *text)
-{
-    unsigned count = 0;
-    for (const char *at = client_text(c); (at = strstr(at, text)); at += strlen(text))
-        count++;
-    return count;
-}
-
-static struct {
-    client *c;
-    const char *text;
-    unsigned times;
-} wanted;
-
-static bool has_text(void *arg)
-{
-    (void)arg;
-    return occurrences(wanted.c, wanted.text) >= wanted.times || wanted.c->ended;
-}
-
-static void expect_times(client *c, const char *text, unsigned times)
-{
-    wanted.c = c;
-    wanted.text = text;
-    wanted.times = times;
-    assert_true(world_until(has_text, NULL));
-    if (occurrences(c, text) < times)
-        fail_msg("%u times '%s' in: %s", occurrences(c, text), text, client_text(c));
-}
-
 static void expect(client *c, const char *text)
 {
     expect_times(c, text, 1);
