@@ -8,7 +8,7 @@
 
 /* What is handed on of a backlog at once, and how long a turn may last for all of them. */
 enum { PIECE = 4096 };
-static const uint64_t turn_ns = 50 * 1000;
+static const uint64_t turn_ns = UINT64_C(50) * 1000;
 
 struct connection_backlog {
     connection *owner;

@@ -106,7 +106,7 @@ static bool on_event(hub_ws *ws, const message_event *event)
  * make neither, as much as fits into a time that is looked at after each piece.
  */
 enum { EVENTS_A_TURN = 64, FRAGMENTS_PIECE = 4096 };
-static const uint64_t fragments_turn_ns = 30 * 1000;
+static const uint64_t fragments_turn_ns = UINT64_C(30) * 1000;
 
 static void on_bytes(connection *c, unsigned char *data, size_t length)
 {
