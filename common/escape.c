@@ -108,6 +108,10 @@ size_t escape_json(char *to, size_t capacity, const char *text, size_t length)
 {
     size_t written = 0;
     for (size_t i = 0; i < length;) {
+        if (text[i] >= ' ' && text[i] < 0x7f && text[i] != '"' && text[i] != '\\' && written + 1 < capacity) {
+            to[written++] = text[i++]; /* most are these */
+            continue;
+        }
         char piece[16];
         size_t character = escape_utf8_length(text + i, length - i);
         size_t piece_length = escape_json_character(piece, text + i, character);
