@@ -53,6 +53,17 @@ const char *check_bind(const char *text)
             return "has a path that is longer than the 107 bytes a socket's may have";
         return NULL;
     }
+    static const char fd_prefix[] = "fd://", systemd_prefix[] = "systemd:";
+    if (strncmp(text, fd_prefix, sizeof fd_prefix - 1) == 0) {
+        size_t length = strlen(text) - (sizeof fd_prefix - 1);
+        return length && length <= 6 && only(text + sizeof fd_prefix - 1, length, digits)
+                   ? NULL
+                   : "has no number of a descriptor behind fd://";
+    }
+    if (strncmp(text, systemd_prefix, sizeof systemd_prefix - 1) == 0)
+        return strchr(text + sizeof systemd_prefix - 1, ':') || strlen(text) > 255
+                   ? "has no name of a socket unit's descriptor behind systemd:"
+                   : NULL;
     const char *colon = strrchr(text, ':');
     if (!colon)
         return "has no port";
@@ -174,14 +185,25 @@ const char *check_variable(const char *text)
     return NULL;
 }
 
-const char *check_umask(const char *text)
+/* NULL, or `wrong`. */
+static const char *check_permissions(const char *text, const char *wrong)
 {
     size_t length = strlen(text);
     while (length > 1 && *text == '0') {
         text++;
         length--;
     }
-    return length <= 3 && only(text, length, "01234567") ? NULL : "is no mask of permissions in octal digits";
+    return length > 0 && length <= 3 && only(text, length, "01234567") ? NULL : wrong;
+}
+
+const char *check_umask(const char *text)
+{
+    return check_permissions(text, "is no mask of permissions in octal digits");
+}
+
+const char *check_socket_mode(const char *text)
+{
+    return check_permissions(text, "is no set of permissions in octal digits");
 }
 
 const char *check_cpu_affinity(const char *text)

@@ -4,7 +4,8 @@
 #ifndef CONFIG_CHECKS_H
 #define CONFIG_CHECKS_H
 
-/* One address of the option bind: HOST:PORT, :PORT, [V6]:PORT, unix:PATH. Does not resolve names. */
+/* One address of the option bind: HOST:PORT, :PORT, [V6]:PORT, unix:PATH, fd://N, systemd:NAME. Does not
+ * resolve names. */
 const char *check_bind(const char *text);
 
 /* The option ws-origins: "*", or a list of "same" and origins (RFC 6454, section 6.1) with ", " in between.
@@ -19,6 +20,9 @@ const char *check_variable(const char *text);
 
 /* The option umask: octal digits, 0 to 777. */
 const char *check_umask(const char *text);
+
+/* The option socket-mode: octal digits, 0 to 777. */
+const char *check_socket_mode(const char *text);
 
 /* The option cpu-affinity: "off", "auto", or a list of CPUs and ranges of them: "0, 2, 4-7". */
 const char *check_cpu_affinity(const char *text);

@@ -22,6 +22,12 @@ hub_status config_defaults(config *values)
     return status;
 }
 
+bool config_given(const config *values, const char *name)
+{
+    const option *entry = option_find(name, strlen(name));
+    return entry && setting_source(values, entry)->kind != PLACE_DEFAULT;
+}
+
 void config_free(config *values)
 {
     for (size_t i = 0; i < option_count; i++)

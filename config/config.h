@@ -18,7 +18,10 @@ typedef struct config {
     char *app;                        /* path of a .so or .c file */
     unsigned workers;                 /* 0: auto, one for each CPU that the process may use */
     char *worker_class;               /* "green" or its alias "gevent" */
-    char *bind[CONFIG_BINDS_MAX + 1]; /* "HOST:PORT", ":PORT", "[V6]:PORT" or "unix:PATH"; ends with NULL */
+    char *bind[CONFIG_BINDS_MAX + 1]; /* addresses as listener_parse takes them; ends with NULL */
+    bool reuse_port;                  /* TCP ports may be shared with other servers */
+    char *socket_mode;                /* of unix sockets, octal digits; NULL: by the umask */
+    char *socket_user, *socket_group; /* of unix sockets; NULL: who runs the server */
     unsigned backlog;
 
     /* the processes */
@@ -127,6 +130,9 @@ hub_status config_load(config *config, config_action *action, int argc, char *co
  */
 hub_status config_reload(const config *running, config *fresh, int argc, char *const argv[],
                          void (*report)(void *argument, const char *line), void *argument, error *error);
+
+/* Whether an option, by its name, was given anywhere: its value is then not the default. */
+bool config_given(const config *config, const char *name);
 
 /* Every value at its default, as when nothing is given. Errors: HUB_ENOMEM. */
 hub_status config_defaults(config *config);

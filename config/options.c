@@ -73,10 +73,60 @@ const option options[] = {
         .platform = "PORT",
         .maximum = CONFIG_BINDS_MAX,
         .value_name = "ADDRESS",
-        .form = "HOST:PORT, :PORT, [V6]:PORT or unix:PATH",
+        .changed_by_hup = true,
+        .form = "HOST:PORT, :PORT, [V6]:PORT, unix:PATH, fd://N or systemd:NAME",
         .check = check_bind,
-        .help = "Where to listen: HOST:PORT, :PORT (every address), [V6]:PORT or unix:PATH. May be given "
-                "several times, or as a list with commas. Port 0 takes a free one.",
+        .help =
+            "Where to listen: HOST:PORT, :PORT (every address), [V6]:PORT, unix:PATH, fd://N (a listening "
+            "socket that the server is started with) or systemd:NAME (those of a socket unit with this "
+            "FileDescriptorName; systemd: alone takes all, and so does a server that a socket unit starts "
+            "and that is given no address). May be given several times, or as a list with commas. Port 0 "
+            "takes a free one. HUP binds new addresses before anything else changes, and closes those "
+            "that are gone when the new release has proved itself; the others are not touched. An "
+            "address that overlaps one that is still in use (:8000 for 127.0.0.1:8000) needs a new start.",
+    },
+    {
+        .group = group_server,
+        .name = "reuse-port",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, reuse_port),
+        .initial = "off",
+        .value_name = "on|off",
+        .help = "Several servers of the same user may listen at the same TCP port (SO_REUSEPORT): the kernel "
+                "spreads new connections over them, and one can be started before the other is stopped. "
+                "Within a server the workers share one socket for each address either way.",
+    },
+    {
+        .group = group_server,
+        .name = "socket-mode",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, socket_mode),
+        .example = "660",
+        .value_name = "MODE",
+        .form = "octal digits, 0 to 777",
+        .check = check_socket_mode,
+        .help = "Permissions of unix sockets in octal digits; who may write may connect. They are set before "
+                "anybody can connect. Without it as the umask says.",
+    },
+    {
+        .group = group_server,
+        .name = "socket-user",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, socket_user),
+        .example = "www-data",
+        .value_name = "USER",
+        .form = "a name or a number",
+        .help = "Owner of unix sockets; another one than who runs the server only root can give.",
+    },
+    {
+        .group = group_server,
+        .name = "socket-group",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, socket_group),
+        .example = "www-data",
+        .value_name = "GROUP",
+        .form = "a name or a number",
+        .help = "Group of unix sockets, so that a proxy of this group may connect (with --socket-mode 660).",
     },
     {
         .group = group_server,

@@ -89,12 +89,26 @@ static void let_leave(crew *self, slot *place)
 
 /* ---- performing what a slot's rules ask for ---- */
 
-/* The descriptors that a worker may have; nothing else of the master's is its business. */
-static size_t list_kept(const crew *self, const release *what, int kept[])
+/* While addresses change, each worker serves those of its own release: an address that is given up can be
+ * closed once the last worker of the release before is gone. */
+static size_t list_listeners(const crew *self, const release *what, worker_listener inherited[])
 {
     size_t count = 0;
-    for (size_t i = 0; i < self->listeners->count; i++)
-        kept[count++] = self->listeners->items[i].fd;
+    char *const *binds = self->binds_of(&what->settings);
+    for (size_t i = 0; i < self->listeners->count; i++) {
+        const listener *item = &self->listeners->items[i];
+        if (listener_is_of(item, binds))
+            inherited[count++] = (worker_listener){item->fd, item->name, item->inherited};
+    }
+    return count;
+}
+
+/* The descriptors that a worker may have; nothing else of the master's is its business. */
+static size_t list_kept(const crew *self, const release *what, const worker_boot *boot, int kept[])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < boot->listener_count; i++)
+        kept[count++] = boot->listeners[i].fd;
     for (unsigned i = 0; i < REGION_ROWS; i++)
         kept[count++] = self->region.doorbells[i];
     kept[count++] = self->region.memory_fd;
@@ -134,8 +148,6 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
     row *score = &self->region.rows[index];
     atomic_store(&score->release, what->number);
     worker_listener inherited[LISTENERS_MAX];
-    for (size_t i = 0; i < self->listeners->count; i++)
-        inherited[i] = (worker_listener){self->listeners->items[i].fd, self->listeners->items[i].name};
     birth mine = {
         self->worker,
         {
@@ -148,7 +160,7 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
             .release = what->number,
             .workers = self->count,
             .listeners = inherited,
-            .listener_count = self->listeners->count,
+            .listener_count = list_listeners(self, what, inherited),
             .access_fd = logs_access_fd(),
             .log_files = ends[1],
             .parent_pipe = self->parent_pipe[0],
@@ -157,7 +169,7 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
     int kept[LISTENERS_MAX + REGION_ROWS + 5 + LOGS_KEPT];
     char label[32];
     snprintf(label, sizeof label, "worker %u", place->number);
-    size_t kept_count = list_kept(self, what, kept);
+    size_t kept_count = list_kept(self, what, &mine.boot, kept);
     kept[kept_count++] = ends[1];
     spawn_request request = {label, be_worker, &mine, kept, kept_count};
     place->row = index;

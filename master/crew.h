@@ -32,6 +32,7 @@ typedef struct crew {
     /* set by the owner */
     worker_entry worker;
     const listener_set *listeners;
+    char *const *(*binds_of)(const config *settings); /* the addresses that workers of a release serve */
     void (*on_ready)(void *arg, slot *place);
     void (*on_end)(void *arg, const crew_end *end);
     void (*on_unforked)(void *arg); /* a fork failed; the line is logged */

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/listener.h"
 
+#include "common/log.h"
+#include "master/inherit.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNIX_PREFIX "unix:"
+#define UNIX_PREFIX    "unix:"
+#define FD_PREFIX      "fd://"
+#define SYSTEMD_PREFIX "systemd:"
 
 /* ---- taking an address apart ---- */
 
@@ -54,11 +63,35 @@ static hub_status parse_host(const char *text, const char *host, size_t length, 
     return HUB_OK;
 }
 
+static hub_status parse_descriptor(const char *text, listener_address *address, error *failure)
+{
+    const char *number = text + strlen(FD_PREFIX);
+    size_t digits = strspn(number, "0123456789");
+    address->inherited = true;
+    if (digits == 0 || number[digits] != '\0' || digits > 6)
+        return error_set(failure, HUB_EINVAL,
+                         "bind address \"%s\": the number of an open descriptor must follow \"fd://\"", text);
+    address->fd = (int)strtol(number, NULL, 10);
+    return HUB_OK;
+}
+
+static hub_status parse_activated(const char *text, listener_address *address, error *failure)
+{
+    const char *name = text + strlen(SYSTEMD_PREFIX);
+    address->inherited = true;
+    address->fd = -1;
+    return parse_host(text, name, strlen(name), address, failure);
+}
+
 hub_status listener_parse(const char *text, listener_address *address, error *failure)
 {
     *address = (listener_address){0};
     if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
         return parse_path(text, address, failure);
+    if (strncmp(text, FD_PREFIX, strlen(FD_PREFIX)) == 0)
+        return parse_descriptor(text, address, failure);
+    if (strncmp(text, SYSTEMD_PREFIX, strlen(SYSTEMD_PREFIX)) == 0)
+        return parse_activated(text, address, failure);
 
     const char *host = text, *colon;
     size_t length;
@@ -110,7 +143,7 @@ static listener *next_free(listener_set *set)
 static void listener_close(listener *item)
 {
     struct stat now;
-    if (item->fd >= 0)
+    if (item->fd >= 0 && !item->inherited)
         close(item->fd);
     item->fd = -1;
     if (item->path[0] && item->owner == getpid() && lstat(item->path, &now) == 0 &&
@@ -173,8 +206,8 @@ static void write_name(const struct sockaddr *address, socklen_t size, char *nam
 }
 
 /* Opens one internet socket; on failure errno is in *cause. *port is taken when not 0, else filled in. */
-static int open_internet(const struct addrinfo *info, unsigned backlog, in_port_t *port, listener *item,
-                         int *cause)
+static int open_internet(const struct addrinfo *info, const listener_options *options, in_port_t *port,
+                         listener *item, int *cause)
 {
     struct sockaddr_storage address;
     socklen_t size = info->ai_addrlen;
@@ -192,13 +225,15 @@ static int open_internet(const struct addrinfo *info, unsigned backlog, in_port_
         goto failed;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
         goto failed;
+    if (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+        goto failed;
     /* Answers are gathered before they are written, so none gains by waiting. Accepted sockets inherit it. */
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         goto failed;
     /* IPv4 clients get an IPv4 socket, so that their addresses are never written as ::ffff:192.0.2.7. */
     if (info->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
         goto failed;
-    if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, (int)backlog) < 0)
+    if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, (int)options->backlog) < 0)
         goto failed;
     size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
@@ -230,7 +265,7 @@ static bool seen_before(const struct addrinfo *first, const struct addrinfo *inf
 }
 
 static hub_status listen_internet(listener_set *set, const char *text, const listener_address *address,
-                                  unsigned backlog, error *failure)
+                                  const listener_options *options, error *failure)
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
@@ -255,7 +290,7 @@ static hub_status listen_internet(listener_set *set, const char *text, const lis
         listener *item = next_free(set);
         if (!item) {
             status = set_is_full(failure);
-        } else if (open_internet(info, backlog, &port, item, &cause) == 0) {
+        } else if (open_internet(info, options, &port, item, &cause) == 0) {
             set->count++;
         } else if (is_absent(cause)) {
             memcpy(absent_name, item->name, sizeof(absent_name));
@@ -337,8 +372,52 @@ static hub_status bind_failed(const char *path, int cause, error *failure)
     }
 }
 
-static hub_status listen_local(listener_set *set, const listener_address *address, unsigned backlog,
-                               error *failure)
+/* A user's or group's number, by its name or as it is. */
+static bool find_owner(const char *name, bool is_group, unsigned *id)
+{
+    char *end;
+    const struct passwd *user = is_group ? NULL : getpwnam(name);
+    const struct group *group = is_group ? getgrnam(name) : NULL;
+    if (user || group) {
+        *id = user ? user->pw_uid : group->gr_gid;
+        return true;
+    }
+    errno = 0;
+    unsigned long number = strtoul(name, &end, 10);
+    *id = (unsigned)number;
+    return *name >= '0' && *name <= '9' && *end == '\0' && errno == 0 && number < UINT32_MAX;
+}
+
+static hub_status no_such_owner(const char *kind, const char *name, error *failure)
+{
+    return error_set(failure, HUB_EINVAL,
+                     "socket-%s %s: this machine has no such %s; give one of its names, or a number", kind,
+                     name, kind);
+}
+
+/* Between bind and listen: until somebody listens, nobody can connect. */
+static hub_status set_permissions(const char *path, const listener_options *options, error *failure)
+{
+    unsigned user = UINT32_MAX, group = UINT32_MAX; /* chown(2): as they are */
+    if (options->user && !find_owner(options->user, false, &user))
+        return no_such_owner("user", options->user, failure);
+    if (options->group && !find_owner(options->group, true, &group))
+        return no_such_owner("group", options->group, failure);
+    /* The mode last: a change of owner could take bits of it away. */
+    if ((user != UINT32_MAX || group != UINT32_MAX) && lchown(path, user, group) < 0)
+        return error_set(failure, HUB_ESYSTEM,
+                         "cannot give unix:%s to socket-user %s and socket-group %s: %s; root can, others "
+                         "only to a group that they are in",
+                         path, options->user ? options->user : "(as it is)",
+                         options->group ? options->group : "(as it is)", strerror(errno));
+    if (options->mode && chmod(path, (mode_t)strtoul(options->mode, NULL, 8)) < 0)
+        return error_set(failure, HUB_ESYSTEM, "cannot give unix:%s the permissions %s: %s", path,
+                         options->mode, strerror(errno));
+    return HUB_OK;
+}
+
+static hub_status listen_local(listener_set *set, const listener_address *address,
+                               const listener_options *options, error *failure)
 {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     listener *item = next_free(set);
@@ -353,10 +432,10 @@ static hub_status listen_local(listener_set *set, const listener_address *addres
 
     int bound = bind(item->fd, (struct sockaddr *)&name, sizeof(name));
     if (bound < 0 && errno == EADDRINUSE) {
-        hub_status status = remove_stale(&name, failure);
-        if (status != HUB_OK) {
+        hub_status cleared = remove_stale(&name, failure);
+        if (cleared != HUB_OK) {
             listener_close(item);
-            return status;
+            return cleared;
         }
         bound = bind(item->fd, (struct sockaddr *)&name, sizeof(name));
     }
@@ -366,8 +445,14 @@ static hub_status listen_local(listener_set *set, const listener_address *addres
         item->device = made.st_dev;
         item->inode = made.st_ino;
     }
-    if (bound < 0 || listen(item->fd, (int)backlog) < 0) {
-        hub_status status = bind_failed(address->path, errno, failure);
+    hub_status status = HUB_OK;
+    if (bound < 0)
+        status = bind_failed(address->path, errno, failure);
+    if (status == HUB_OK)
+        status = set_permissions(address->path, options, failure);
+    if (status == HUB_OK && listen(item->fd, (int)options->backlog) < 0)
+        status = bind_failed(address->path, errno, failure);
+    if (status != HUB_OK) {
         listener_close(item);
         return status;
     }
@@ -375,14 +460,161 @@ static hub_status listen_local(listener_set *set, const listener_address *addres
     return HUB_OK;
 }
 
-hub_status listener_open(listener_set *set, const char *text, unsigned backlog, error *failure)
+/* ---- inherited ones ---- */
+
+static bool holds(const listener_set *set, int fd)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->items[i].fd == fd)
+            return true;
+    return false;
+}
+
+static void name_inherited(int fd, listener *item)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    const struct sockaddr_un *local = (struct sockaddr_un *)&address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        snprintf(item->name, sizeof(item->name), "fd://%d", fd);
+    else if (address.ss_family == AF_UNIX)
+        snprintf(item->name, sizeof(item->name), "unix:%s%.107s",
+                 size > sizeof(sa_family_t) && local->sun_path[0] == '\0' ? "@" : "",
+                 size <= sizeof(sa_family_t) ? "" : local->sun_path + (local->sun_path[0] == '\0'));
+    else
+        write_name((struct sockaddr *)&address, size, item->name, sizeof(item->name));
+}
+
+static hub_status take_inherited(listener_set *set, int fd, const char *text, error *failure)
+{
+    char what[400];
+    snprintf(what, sizeof(what), "bind address \"%s\"", text);
+    if (holds(set, fd))
+        return error_set(failure, HUB_EEXIST, "%s: descriptor %d is listened at already", what, fd);
+    hub_status status = inherit_check(fd, what, failure);
+    if (status != HUB_OK)
+        return status;
+    listener *item = next_free(set);
+    if (!item)
+        return set_is_full(failure);
+    name_inherited(fd, item);
+    item->fd = fd;
+    item->inherited = true;
+    set->count++;
+    return HUB_OK;
+}
+
+static hub_status take_activated(listener_set *set, const char *text, const char *name, error *failure)
+{
+    size_t first = set->count;
+    hub_status status = HUB_OK;
+    for (size_t i = 0; i < inherit_count() && status == HUB_OK; i++) {
+        int fd = inherit_find(i, name);
+        if (fd >= 0)
+            status = take_inherited(set, fd, text, failure);
+    }
+    if (status == HUB_OK && set->count == first)
+        return error_set(
+            failure, HUB_EINVAL,
+            "bind address \"%s\": the service manager gave no %ssocket%s%s; its socket unit must "
+            "have FileDescriptorName=%s and start this service",
+            text, *name ? "" : "listening ", *name ? " named " : "", name, *name ? name : "…");
+    if (status != HUB_OK)
+        close_from(set, first);
+    return status;
+}
+
+/* ---- a set of them ---- */
+
+hub_status listener_open(listener_set *set, const char *text, const listener_options *options, error *failure)
 {
     listener_address address;
+    size_t first = set->count;
     hub_status status = listener_parse(text, &address, failure);
     if (status != HUB_OK)
         return status;
-    return address.local ? listen_local(set, &address, backlog, failure)
-                         : listen_internet(set, text, &address, backlog, failure);
+    if (address.local)
+        status = listen_local(set, &address, options, failure);
+    else if (!address.inherited)
+        status = listen_internet(set, text, &address, options, failure);
+    else if (address.fd >= 0)
+        status = take_inherited(set, address.fd, text, failure);
+    else
+        status = take_activated(set, text, address.host, failure);
+    for (size_t i = first; i < set->count; i++)
+        snprintf(set->items[i].bind, sizeof(set->items[i].bind), "%s", text);
+    return status;
+}
+
+bool listener_is_of(const listener *item, char *const binds[])
+{
+    for (size_t i = 0; binds[i]; i++)
+        if (strcmp(item->bind, binds[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool has(const listener_set *set, const char *bind)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->items[i].bind, bind) == 0)
+            return true;
+    return false;
+}
+
+hub_status listener_change(listener_set *set, char *const binds[], const listener_options *options,
+                           error *failure)
+{
+    size_t before = set->count;
+    for (size_t i = 0; binds[i]; i++) {
+        hub_status status = has(set, binds[i]) ? HUB_OK : listener_open(set, binds[i], options, failure);
+        if (status != HUB_OK) {
+            close_from(set, before);
+            return status;
+        }
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        set->items[i].added |= i >= before; /* a change may follow one that was not settled */
+        set->items[i].leaving = !listener_is_of(&set->items[i], binds);
+    }
+    return HUB_OK;
+}
+
+void listener_settle(listener_set *set, bool counts)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < set->count; i++) {
+        listener *item = &set->items[i];
+        if (counts ? item->leaving : item->added) {
+            log_info("no longer listening at %s", item->name);
+            listener_close(item);
+            continue;
+        }
+        item->added = item->leaving = false;
+        if (kept != i)
+            set->items[kept] = *item;
+        kept++;
+    }
+    set->count = kept;
+}
+
+void listener_shut(const listener_set *set)
+{
+    /* A filter of a listening TCP socket reads from the TCP header on. Of what comes for it only a first SYN
+     * is dropped: what completes a connection that was begun before must pass. */
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    static struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {.len = sizeof(steps) / sizeof(steps[0]), .filter = steps};
+    for (size_t i = 0; i < set->count; i++) {
+        const listener *item = &set->items[i];
+        if (!item->inherited && !item->path[0] &&
+            setsockopt(item->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+            log_debug("%s: cannot close the queue to new connections: %s", item->name, strerror(errno));
+    }
 }
 
 void listener_close_all(listener_set *set)

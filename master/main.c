@@ -11,6 +11,7 @@
  */
 #include "common/log.h"
 #include "master/daemon.h"
+#include "master/inherit.h"
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/master.h"
@@ -124,6 +125,7 @@ int main(int argc, char *argv[])
     if (!open_standard_streams())
         return MASTER_EXIT_SYSTEM;
     title_open(argc, argv); /* without memory for it, titles are not set */
+    inherit_read_environment();
     if (config_load(&settings, &action, argc, argv, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_USAGE);
     switch (action) {

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "master/crew.h"
 #include "master/daemon.h"
+#include "master/inherit.h"
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/pidfile.h"
@@ -146,6 +147,38 @@ static void on_unforked(void *arg)
         roll_unforked(&master->roll);
 }
 
+/* ---- addresses ---- */
+
+/* A server that a socket unit starts and that is given no address listens where the unit says. */
+static char *const *binds_of(const config *settings)
+{
+    static char all_activated[] = "systemd:";
+    static char *const activated[] = {all_activated, NULL};
+    return inherit_count() > 0 && !config_given(settings, "bind") ? activated : settings->bind;
+}
+
+static listener_options listener_options_of(const config *settings)
+{
+    return (listener_options){
+        .backlog = settings->backlog,
+        .reuse_port = settings->reuse_port,
+        .mode = settings->socket_mode,
+        .user = settings->socket_user,
+        .group = settings->socket_group,
+    };
+}
+
+/* Before the release is installed: what fails here changes nothing. */
+static hub_status change_listeners(struct master *master, const config *settings, error *failure)
+{
+    const listener_options options = listener_options_of(settings);
+    hub_status status = listener_change(&master->listeners, binds_of(settings), &options, failure);
+    for (size_t i = 0; status == HUB_OK && i < master->listeners.count; i++)
+        if (master->listeners.items[i].added)
+            log_info("listening at %s, too", master->listeners.items[i].name);
+    return status;
+}
+
 /* ---- releases ---- */
 
 /* Takes the settings over. */
@@ -249,7 +282,9 @@ static void finish_release(struct master *master, int status)
     master->sealer = 0;
     if (is_stopping(master)) {
         /* nobody needs it any more */
-    } else if (release_seal(what, status, &failure) == HUB_OK) {
+    } else if (release_seal(what, status, &failure) == HUB_OK &&
+               (master->phase == MASTER_SEALING ||
+                change_listeners(master, &what->settings, &failure) == HUB_OK)) {
         install(master, what);
     } else if (master->phase == MASTER_SEALING) {
         give_up_start(master, failure.status == HUB_EFAIL ? MASTER_EXIT_APP : MASTER_EXIT_SYSTEM);
@@ -265,6 +300,7 @@ static void on_rolled(void *arg, bool reached)
 {
     struct master *master = arg;
     const config *settings = &master->roll.target->settings;
+    listener_settle(&master->listeners, reached);
     if (!reached) {
         process_become_master(settings);
         return;
@@ -354,7 +390,8 @@ static void read_signals(struct master *master)
     }
 }
 
-/* From now on nobody new is let in: the sockets close for good when the last worker has closed its own. */
+/* From now on nobody new is let in: those who wait are served by the workers, and the sockets close for good
+ * when the last worker has closed its own. */
 static void drain(struct master *master)
 {
     if (is_stopping(master))
@@ -363,6 +400,7 @@ static void drain(struct master *master)
         log_info("finishing: workers have %g s (graceful-timeout)",
                  in_seconds(master->roll.target->limits.graceful_ns));
     master->phase = MASTER_DRAINING;
+    listener_shut(&master->listeners);
     listener_close_all(&master->listeners);
     crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_STOP);
 }
@@ -508,12 +546,12 @@ static hub_status open_signals(struct master *master, error *failure)
 
 static hub_status open_listeners(struct master *master, const config *settings, error *failure)
 {
-    for (size_t i = 0; settings->bind[i]; i++) {
-        hub_status status = listener_open(&master->listeners, settings->bind[i], settings->backlog, failure);
-        if (status != HUB_OK)
-            return status;
-    }
-    return HUB_OK;
+    const listener_options options = listener_options_of(settings);
+    char *const *binds = binds_of(settings);
+    hub_status status = HUB_OK;
+    for (size_t i = 0; binds[i] && status == HUB_OK; i++)
+        status = listener_open(&master->listeners, binds[i], &options, failure);
+    return status;
 }
 
 /* Written once the addresses are bound: by then no other server of them can be there. */
@@ -536,6 +574,7 @@ static hub_status open_crew(struct master *master, const config *settings, error
 {
     master->crew.worker = master->options->worker;
     master->crew.listeners = &master->listeners;
+    master->crew.binds_of = binds_of;
     master->crew.on_ready = on_ready;
     master->crew.on_end = on_end;
     master->crew.on_unforked = on_unforked;

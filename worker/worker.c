@@ -131,6 +131,14 @@ static void on_grace(struct ev_loop *loop, ev_timer *timer, int events)
     arm_drain_step(loop_now() - worker.drain_began);
 }
 
+/* Whoever waits in the queue of a server that stops is served before it closes: nobody else would. The queue
+ * of a service manager's socket stays with the manager, for the server's next start. */
+static void leave_listener(const worker_listener *from, bool replaced)
+{
+    if (!replaced && !from->inherited)
+        acceptor_empty(from->fd, worker.boot->config->backlog);
+}
+
 static void drain(void)
 {
     if (worker.draining)
@@ -141,10 +149,12 @@ static void drain(void)
     bool replaced = atomic_load(&worker.row->farewell) == FAREWELL_REPLACED;
     worker.http.patient = replaced;
     worker.ws.restarting = replaced;
+    for (size_t i = 0; i < worker.boot->listener_count; i++)
+        leave_listener(&worker.boot->listeners[i], replaced);
     acceptor_close();
-    /* Connections that wait in a queue which nobody would ever serve are better off with an error. */
     for (size_t i = 0; i < worker.boot->listener_count; i++)
         close(worker.boot->listeners[i].fd);
+    connections_drain(); /* before any of them is read: what is asked from here on is answered with a close */
     arm_drain_step(0.);
     ev_timer_set(&worker.poll_end, 0., 0.1);
     ev_timer_start(loop_ev(), &worker.poll_end);

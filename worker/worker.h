@@ -12,6 +12,7 @@ enum { WORKER_EXIT_OK = 0, WORKER_EXIT_BOOT = 3, WORKER_EXIT_APP = 4 };
 typedef struct worker_listener {
     int fd;           /* listening, non-blocking, shared by all workers */
     const char *name; /* as configured: for log lines */
+    bool inherited;   /* of a service manager, who keeps the queue when the server stops */
 } worker_listener;
 
 typedef struct worker_boot {
@@ -33,10 +34,12 @@ typedef struct worker_boot {
 /*
  * Runs a worker to its end and returns its exit code; called in a freshly forked child, which then exits with
  * it. It loads the application, calls its setup and start hooks, sets its row READY, rings the master, and
- * serves. SIGTERM drains: no more accepting, WebSockets closed with 1001 spread over config.graceful_timeout,
- * requests in progress finished; then it returns WORKER_EXIT_OK. SIGINT and SIGQUIT end it at once. Other
- * signals keep their defaults. A failed boot has been logged in one line: WORKER_EXIT_APP when the
- * application could not be loaded, compiled or set up, else WORKER_EXIT_BOOT.
+ * serves. SIGTERM drains: when the server stops, connections that wait in the listeners' queues are still
+ * accepted and their first requests answered, else they are left to the others; then no more accepting,
+ * WebSockets closed with 1001 spread over config.graceful_timeout, requests in progress finished; then it
+ * returns WORKER_EXIT_OK. SIGINT and SIGQUIT end it at once. Other signals keep their defaults. A failed boot
+ * has been logged in one line: WORKER_EXIT_APP when the application could not be loaded, compiled or set up,
+ * else WORKER_EXIT_BOOT.
  */
 int worker_main(const worker_boot *boot);
 

@@ -103,11 +103,11 @@ class Server:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.workers = workers
-        self.port = None if bind else free_port()
-        self.bind = bind or f"127.0.0.1:{self.port}"
+        self.port = free_port() if bind is None else None
+        self.bind = f"127.0.0.1:{self.port}" if bind is None else bind  # "": the options say it
         self.unix = self.bind[5:] if self.bind.startswith("unix:") else None
-        self.command = [*before, str(BUILD / "hubbub"), "-w", str(workers), "-b", self.bind, *map(str, options),
-                        str(find_app(app))]
+        self.command = [*before, str(BUILD / "hubbub"), "-w", str(workers), *(["-b", self.bind] if self.bind else []),
+                        *map(str, options), str(find_app(app))]
         self.mark = new_mark()
         self.env = {**os.environ, **dict([self.mark.split("=")]), "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", **(env or {})}
         self.cwd = cwd or self.folder

@@ -25,6 +25,9 @@ enum {
 /* Requests of one client that are answered in one turn. */
 enum { REQUESTS_A_TURN = 16 };
 
+/* For the first request of a connection of a worker that stops. */
+static const double first_request_seconds = 1.0;
+
 /* What HTTP keeps of a connection besides the request in progress. */
 typedef struct http_state {
     hub_http *exchange; /* a request whose body comes, or whose handler runs */
@@ -36,6 +39,7 @@ typedef struct http_state {
     bool partial;       /* the time for a head is running */
     bool ended;         /* the peer will send no more */
     bool draining;      /* the worker stops: no request after this one */
+    bool asked;         /* its first request has come */
 } http_state;
 
 static const http_server *server;
@@ -373,6 +377,7 @@ static bool begin_request(connection *c, hub_bytes bytes)
     http->connection = c;
     http->ended = h->ended;
     h->exchange = http;
+    h->asked = true;
     count(&connections_row()->requests);
     if (access_on) {
         http->began_ns = clock_monotonic_ns();
@@ -665,11 +670,18 @@ static void on_timer(connection *c)
 static void on_drain(connection *c)
 {
     http_state *h = c->state;
+    bool before = h->draining;
     h->draining = true;
-    if (h->exchange && !h->exchange->dropping)
+    if (h->exchange && !h->exchange->dropping) {
         h->exchange->close = true;
-    else if (!server->patient)
+    } else if (server->patient) {
+        /* it is served once more */
+    } else if (h->asked) {
         finish(c);
+    } else if (!before && !h->partial) {
+        connection_time(c,
+                        first_request_seconds); /* accepted at the last moment: what it asks is on its way */
+    }
 }
 
 static void on_gone(connection *c)

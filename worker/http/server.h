@@ -16,7 +16,8 @@ typedef struct http_server {
     double keep_alive, header_timeout, body_timeout; /* seconds */
     /*
      * What becomes of idle connections of a draining worker. True: each is served until it has made its next
-     * request, whose answer closes it, so that none is closed just when a client asks. False: closed at once.
+     * request, whose answer closes it, so that none is closed just when a client asks. False: closed at once,
+     * except those that have not asked anything yet, which may do so once within a second.
      */
     bool patient;
     double send_timeout; /* seconds in which a client must take something of an answer that waits */

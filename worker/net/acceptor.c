@@ -243,6 +243,17 @@ hub_status acceptor_open(const acceptor_options *options, const acceptor_listene
     return HUB_OK;
 }
 
+void acceptor_empty(int fd, unsigned most)
+{
+    while (acceptor.open && most-- > 0 && connections_count() < acceptor.options.connections) {
+        int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client >= 0)
+            acceptor.options.accepted(client, acceptor.options.arg);
+        else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO)
+            return;
+    }
+}
+
 void acceptor_close(void)
 {
     if (!acceptor.open)

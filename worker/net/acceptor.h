@@ -28,11 +28,17 @@ typedef struct acceptor_options {
     void *arg;
 } acceptor_options;
 
-enum { ACCEPTOR_LISTENERS_MAX = 16 };
+enum { ACCEPTOR_LISTENERS_MAX = 64 };
 
 /* Errors: HUB_ESTATE (open already, no loop), HUB_EFULL (too many listeners). */
 hub_status acceptor_open(const acceptor_options *options, const acceptor_listener *listeners, size_t count,
                          error *why);
+
+/*
+ * Accepts what waits in a queue now, without regard to shares, up to the limit of connections: nobody else
+ * will serve it. Connections that come while it runs count, too, as long as they are no more than `most`.
+ */
+void acceptor_empty(int fd, unsigned most);
 
 /* Stops accepting for good; the listening sockets stay open, they are the master's. */
 void acceptor_close(void);

@@ -724,8 +724,13 @@ static void draining_ends_idle_connections_and_finishes_requests(void **state)
     (void)state;
     serve_http("GET", "/waits", waits, NULL);
     static client idle, busy;
+    static client late;
     visit(&idle);
     visit(&busy);
+    visit(&late);
+    serve_http("GET", "/hello", hello, NULL);
+    client_say(&idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&idle, "200 OK");
     client_say(&busy, "GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
     world_turn(3);
     connections_drain();
@@ -734,6 +739,11 @@ static void draining_ends_idle_connections_and_finishes_requests(void **state)
     assert_true(client_wait_end(&busy));
     assert_int_equal(occurrences(&busy, "waited"), 1);
     expect(&busy, "Connection: close\r\n");
+    /* One that was accepted at the last moment may ask once. */
+    client_say(&late, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&late, "Connection: close\r\n");
+    assert_true(client_wait_end(&late));
+    client_close(&late);
     client_close(&idle);
     client_close(&busy);
 }

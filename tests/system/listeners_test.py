@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a server listens: addresses that come and go, sockets that it is given, and what waits in their queues."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from client import Http, get
+from hubbub import BUILD, PATIENCE, find_app, free_port, kill_all, new_mark, run, session_members, wait_for
+from master_test import compile_module
+
+CONTRACT = find_app("contract.so")
+HELLO = b"GET /hello HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+class At:
+    """Another address of a server, for clients."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def connect(self):
+        kind = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+        plug = socket.socket(kind)
+        plug.settimeout(PATIENCE)
+        plug.connect(self.address)
+        return plug
+
+
+def is_refused(address):
+    try:
+        At(address).connect().close()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return True
+    return False
+
+
+def write_binds(path, *addresses):
+    path.write_text("".join(f"bind = {address}\n" for address in addresses))
+    return path
+
+
+def serve_file(start, path, *options, workers=1):
+    """A server whose addresses stand in a file only."""
+    return start("contract.so", "-c", path, "--reload-verify", "0.1", *options, workers=workers, bind="")
+
+
+# ---- addresses that come and go -------------------------------------------------------------------------------------
+
+def test_hup_adds_and_removes_addresses_and_leaves_the_others_alone(start, tmp_path):
+    stays, goes, comes = free_port(), free_port(), tmp_path / "new.sock"
+    binds = write_binds(tmp_path / "binds.ini", f"127.0.0.1:{stays}", f"127.0.0.1:{goes}")
+    server = serve_file(start, binds, workers=2)
+    with Http(At(("127.0.0.1", goes))) as client:
+        assert client.get("/hello").status == 200
+        write_binds(binds, f"127.0.0.1:{stays}", f"unix:{comes}")
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("release 2 runs in all 2 workers")
+        assert client.get("/hello").status == 200  # a client of the address that is gone is served once more
+    assert get(At(str(comes)), "/hello").status == 200
+    assert get(At(("127.0.0.1", stays)), "/hello").status == 200
+    wait_for(lambda: is_refused(("127.0.0.1", goes)), "the address that is gone is refused")
+    server.wait_log(f"no longer listening at 127.0.0.1:{goes}")
+    write_binds(binds, f"127.0.0.1:{stays}")
+    server.send_signal(signal.SIGHUP)
+    server.wait_log("release 3 runs in all 2 workers")
+    wait_for(lambda: not comes.exists(), "the path of the unix socket is removed")
+    assert get(At(("127.0.0.1", stays)), "/hello").status == 200
+
+
+def test_an_address_that_cannot_be_had_abandons_the_reload(start, tmp_path):
+    stays = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        binds = write_binds(tmp_path / "binds.ini", f"127.0.0.1:{stays}")
+        server = serve_file(start, binds)
+        before = server.pids()
+        extra = free_port()
+        write_binds(binds, f"127.0.0.1:{extra}", f"127.0.0.1:{taken.getsockname()[1]}")
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("the reload is abandoned: cannot listen at .*: the port is in use.*; release 1 goes on")
+        assert server.pids() == before
+        assert is_refused(("127.0.0.1", extra))
+    assert get(At(("127.0.0.1", stays)), "/hello").status == 200
+
+
+def test_addresses_of_an_abandoned_release_are_closed_again(start, tmp_path):
+    stays, extra = free_port(), free_port()
+    shutil.copy(CONTRACT, tmp_path / "app.so")
+    binds = write_binds(tmp_path / "binds.ini", f"127.0.0.1:{stays}")
+    server = start(tmp_path / "app.so", "-c", binds, workers=1, bind="")
+    compile_module(tmp_path / "broken.so", """
+        #include <hubbub.h>
+        #include <stdlib.h>
+        static hub_status setup(hub_app *app) { (void)app; abort(); }
+        HUB_MODULE(.name = "broken", .setup = setup);
+        """)
+    os.replace(tmp_path / "broken.so", tmp_path / "app.so")
+    write_binds(binds, f"127.0.0.1:{extra}")
+    server.send_signal(signal.SIGHUP)
+    server.wait_log(f"no longer listening at 127.0.0.1:{extra}")
+    assert "release 2 is abandoned" in server.log()
+    wait_for(lambda: is_refused(("127.0.0.1", extra)), "the address is refused")
+    assert get(At(("127.0.0.1", stays)), "/hello").status == 200
+
+
+# ---- sockets that the server is given -------------------------------------------------------------------------------
+
+@pytest.fixture
+def given():
+    """A listening socket of somebody else."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        made.listen(64)
+        yield made
+
+
+class Given:
+    """A server that is started with descriptors of the test's own."""
+
+    def __init__(self, folder, *options, environment=(), sockets=(), activate=False, names=None):
+        self.log_path = folder / "given.log"
+        self.mark = new_mark()
+        at = {3 + i: plug.fileno() for i, plug in enumerate(sockets)}
+        said = {"LISTEN_FDS": str(len(at))} if activate else {}
+        if names:
+            said["LISTEN_FDNAMES"] = names
+
+        def place():
+            high = {to: os.dup2(fd, 100 + to) for to, fd in at.items()}
+            for to, fd in high.items():
+                os.dup2(fd, to)
+                os.close(fd)
+
+        command = [BUILD / "hubbub", "-w", "1", *map(str, options), CONTRACT]
+        if activate:  # LISTEN_PID must be the process's own, which only itself knows
+            command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *command]
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [*map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=place,
+                close_fds=False, start_new_session=True, cwd=folder,
+                env={**os.environ, **said, **dict(environment), **dict([self.mark.split("=")])})
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_log(self, words):
+        wait_for(lambda: words in self.log(), lambda: f"{words!r} in the log:\n{self.log()}")
+        return self
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        assert self.process.wait(PATIENCE) == 0, self.log()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        kill_all(session_members(self.process.pid, self.mark))
+        self.process.wait()
+
+
+def test_an_inherited_descriptor_is_served_and_left_open(tmp_path, given):
+    with Given(tmp_path, "-b", "fd://3", sockets=[given]) as server:
+        server.wait_log("ready in")
+        assert get(At(given.getsockname()), "/hello").status == 200
+        server.end()
+    with At(given.getsockname()).connect():  # it still listens: it is ours
+        given.accept()[0].close()
+
+
+@pytest.mark.parametrize("number, words", [(0, "is no socket"), (77, "is not open"), (3, "does not listen")])
+def test_a_descriptor_that_cannot_be_listened_at_is_told(tmp_path, number, words):
+    with socket.socket() as silent:
+        with Given(tmp_path, "-b", f"fd://{number}", sockets=[silent]) as server:
+            assert server.process.wait(PATIENCE) == 1
+            assert f'bind address "fd://{number}": descriptor {number} {words}' in server.log()
+
+
+def test_a_socket_unit_s_sockets_are_taken_when_no_address_is_given(tmp_path, given):
+    with socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "unit.sock"))
+        local.listen()
+        with Given(tmp_path, activate=True, sockets=[given, local]) as server:
+            server.wait_log("ready in")
+            assert get(At(given.getsockname()), "/hello").status == 200
+            assert get(At(str(tmp_path / "unit.sock")), "/hello").status == 200
+            server.end()
+        assert (tmp_path / "unit.sock").exists()
+
+
+def test_a_socket_unit_s_sockets_are_chosen_by_name(tmp_path, given):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with Given(tmp_path, "-b", "systemd:web", activate=True, sockets=[other, given], names="admin:web") as server:
+            server.wait_log("ready in")
+            assert get(At(given.getsockname()), "/hello").status == 200
+            assert str(other.getsockname()[1]) not in server.log()
+            server.end()
+
+
+def test_a_name_that_no_socket_unit_has_is_told(tmp_path, given):
+    with Given(tmp_path, "-b", "systemd:web", activate=True, sockets=[given], names="admin") as server:
+        assert server.process.wait(PATIENCE) == 1
+        assert "the service manager gave no socket named web" in server.log()
+
+
+def test_sockets_meant_for_another_process_are_not_taken(tmp_path, given):
+    port = free_port()
+    with Given(tmp_path, "-b", f"127.0.0.1:{port}", sockets=[given],
+               environment={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) as server:
+        server.wait_log("ready in")
+        assert get(At(("127.0.0.1", port)), "/hello").status == 200
+        server.end()
+
+
+def test_a_stop_and_a_start_under_a_manager_s_socket_refuse_nobody(tmp_path, given):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with Given(tmp_path / "a", activate=True, sockets=[given]) as server:
+        server.wait_log("ready in")
+        server.end()
+    with At(given.getsockname()).connect() as waiting:
+        waiting.sendall(HELLO)
+        with Given(tmp_path / "b", activate=True, sockets=[given]) as server:
+            assert waiting.recv(1000).startswith(b"HTTP/1.1 200")
+            server.end()
+
+
+# ---- unix sockets ---------------------------------------------------------------------------------------------------
+
+def test_a_unix_socket_has_the_mode_that_is_given_whatever_the_umask(start, tmp_path):
+    path = tmp_path / "chat.sock"
+    start("contract.so", "--socket-mode", "660", "--umask", "077", workers=1, bind=f"unix:{path}")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away")
+def test_a_unix_socket_has_the_owner_that_is_given(start, tmp_path):
+    path = tmp_path / "chat.sock"
+    start("contract.so", "--socket-user", "daemon", "--socket-group", "65534", workers=1, bind=f"unix:{path}")
+    assert (path.stat().st_uid, path.stat().st_gid) == (1, 65534)
+
+
+def test_an_owner_that_does_not_exist_is_told(tmp_path):
+    result = run("-w", 1, "-b", f"unix:{tmp_path}/chat.sock", "--socket-user", "nobody-at-all", CONTRACT)
+    assert result.returncode == 1
+    assert "socket-user nobody-at-all: this machine has no such user" in result.stderr
+    assert not (tmp_path / "chat.sock").exists()
+
+
+# ---- shared ports ---------------------------------------------------------------------------------------------------
+
+def test_two_servers_share_a_port_when_both_say_so(start, tmp_path):
+    first = start("contract.so", "--reuse-port", workers=1)
+    second = start("contract.so", "--reuse-port", workers=1, bind=f"127.0.0.1:{first.port}")
+    first.send_signal(signal.SIGTERM)
+    assert first.wait_exit() == 0
+    assert get(first, "/hello").status == 200  # by the second
+    second.send_signal(signal.SIGTERM)
+    assert second.wait_exit() == 0
+
+
+# ---- what waits in the queue of a server that stops -----------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_connections_that_wait_when_the_server_stops_are_answered(start, tmp_path, kind):
+    path = tmp_path / "queue.sock"
+    server = start("contract.so", workers=1, bind=f"unix:{path}" if kind == "unix" else None)
+    worker = server.pids()[0]
+    os.kill(worker, signal.SIGSTOP)
+    waiting = [server.connect() for _ in range(40)]
+    try:
+        for plug in waiting[:39]:
+            plug.sendall(HELLO)
+        server.send_signal(signal.SIGTERM)
+        server.wait_log("finishing")
+        if kind == "tcp":
+            with socket.socket() as late:  # nobody new gets into the queue
+                late.setblocking(False)
+                late.connect_ex(("127.0.0.1", server.port))
+                os.kill(worker, signal.SIGCONT)
+        else:
+            assert is_refused(str(path))
+            os.kill(worker, signal.SIGCONT)
+        waiting[39].sendall(HELLO)  # one that asks only now
+        for plug in waiting:
+            with plug.makefile("rb") as answer:
+                text = answer.read()
+                assert text.startswith(b"HTTP/1.1 200"), text
+        assert b"\r\nConnection: close\r\n" in text
+    finally:
+        if server.process.poll() is None:
+            os.kill(worker, signal.SIGCONT)
+        for plug in waiting:
+            plug.close()
+    assert server.wait_exit() == 0
