@@ -7,6 +7,7 @@
 #include "master/inherit.h"
 #include "master/listener.h"
 #include "master/logs.h"
+#include "master/notify.h"
 #include "master/pidfile.h"
 #include "master/process.h"
 #include "master/release.h"
@@ -61,6 +62,7 @@ struct master {
     unsigned woken;
     int exit_code;
 
+    notify notify;
     char *pidfile; /* ours; NULL: none */
     listener_set listeners;
     crew crew;
@@ -125,6 +127,7 @@ static void on_ready(void *arg, slot *place)
     shelf_keep(&master->shelf, master->roll.proven);
     say_listeners(master);
     daemon_say(MASTER_EXIT_OK);
+    notify_ready(&master->notify);
     crew_want_all(&master->crew);
 }
 
@@ -203,6 +206,11 @@ static bool is_reloading(const struct master *master)
 {
     return master->next || master->phase == MASTER_STARTING ||
            (master->phase == MASTER_SERVING && roll_is_busy(&master->roll));
+/* Whoever waits for a reload is told that it has ended, one way or the other. */
+static void abandon_reload(struct master *master)
+{
+    log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
+    notify_ready(&master->notify);
 }
 
 static void reload(struct master *master)
@@ -217,17 +225,18 @@ static void reload(struct master *master)
     config fresh;
     error failure = {.status = HUB_OK};
     master->reload_again = false;
+    notify_reloading(&master->notify);
     if (config_reload(&master->roll.target->settings, &fresh, master->options->argc, master->options->argv,
                       report_fixed, NULL, &failure) != HUB_OK) {
         log_error("%s", failure.text);
-        log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
+        abandon_reload(master);
         return;
     }
     master->resuming = master->phase == MASTER_PAUSED;
     if (begin_release(master, &fresh) == HUB_OK)
         log_info("reloading: release %u is made", master->next->number);
     else
-        log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
+        abandon_reload(master);
 }
 
 /* A number that HUP found in the configuration replaces what TTIN and TTOU made of the last one, but only a
@@ -266,8 +275,10 @@ static void install(struct master *master, release *what)
     if (master->phase == MASTER_PAUSED) {
         for (unsigned i = 0; i < master->crew.count; i++)
             crew_assign(master->crew.slots[i], what);
-        if (!master->resuming)
+        if (!master->resuming) {
+            notify_ready(&master->notify);
             return;
+        }
     }
     master->phase = MASTER_SERVING;
     crew_want_all(&master->crew);
@@ -291,6 +302,7 @@ static void finish_release(struct master *master, int status)
     } else {
         log_error("the reload is abandoned: %s; release %u goes on", failure.text,
                   master->roll.target->number);
+        notify_ready(&master->notify);
     }
     release_drop(what);
 }
@@ -301,6 +313,7 @@ static void on_rolled(void *arg, bool reached)
     struct master *master = arg;
     const config *settings = &master->roll.target->settings;
     listener_settle(&master->listeners, reached);
+    notify_ready(&master->notify);
     if (!reached) {
         process_become_master(settings);
         return;
@@ -343,6 +356,7 @@ static void pause_workers(struct master *master)
     master->phase = MASTER_PAUSED;
     master->resuming = false;
     master->reload_again = false;
+    notify_ready(&master->notify); /* a reload that was under way is over */
     roll_to(&master->roll, master->roll.target);
     crew_vacate(&master->crew, master->roll.target);
 }
@@ -400,6 +414,7 @@ static void drain(struct master *master)
         log_info("finishing: workers have %g s (graceful-timeout)",
                  in_seconds(master->roll.target->limits.graceful_ns));
     master->phase = MASTER_DRAINING;
+    notify_stopping(&master->notify);
     listener_shut(&master->listeners);
     listener_close_all(&master->listeners);
     crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_STOP);
@@ -410,6 +425,7 @@ static void end_at_once(struct master *master)
     if (master->phase == MASTER_ENDING)
         return;
     log_info("ending at once");
+    notify_stopping(&master->notify);
     master->phase = MASTER_ENDING;
     listener_close_all(&master->listeners);
     crew_tell_all(&master->crew, SLOT_QUIT, FAREWELL_STOP);
@@ -480,6 +496,7 @@ static void set_timer(struct master *master)
 {
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t next_ns = earlier(crew_deadline_ns(&master->crew), roll_deadline_ns(&master->roll));
+    next_ns = earlier(next_ns, notify_deadline_ns(&master->notify));
     ev_timer_stop(master->loop, &master->timer);
     if (next_ns == 0)
         return;
@@ -497,9 +514,25 @@ static void roll_on(struct master *master)
         reload(master);
 }
 
+/* What a service manager shows of the server. */
+static void say_state(struct master *master)
+{
+    static const char *const phases[] = {
+        [MASTER_SEALING] = "starting", [MASTER_STARTING] = "starting",  [MASTER_SERVING] = "serving",
+        [MASTER_PAUSED] = "paused",    [MASTER_DRAINING] = "finishing", [MASTER_ENDING] = "ending",
+    };
+    unsigned ready = 0;
+    for (unsigned i = 0; i < master->crew.count; i++)
+        ready += master->crew.slots[i]->state == SLOT_READY;
+    notify_status(&master->notify, "%s: release %u, %u of %u workers ready", phases[master->phase],
+                  master->releases, ready, master->crew.count);
+    notify_pass_time(&master->notify, clock_monotonic_ns());
+}
+
 static void run_loop(struct master *master)
 {
     while (!is_stopping(master) || crew_is_manned(&master->crew)) {
+        say_state(master);
         set_timer(master);
         ev_run(master->loop, EVRUN_ONCE);
 
@@ -630,6 +663,7 @@ static void close_master(struct master *master)
     roll_close(&master->roll);
     if (master->signals >= 0)
         close(master->signals);
+    notify_close(&master->notify);
     if (master->pidfile)
         pidfile_remove(master->pidfile);
     free(master->pidfile);
@@ -646,6 +680,7 @@ int master_run(const master_options *options)
     master->options = options;
     master->exit_code = MASTER_EXIT_SYSTEM;
     master->signals = -1;
+    notify_open(&master->notify, options->config->daemon);
 
     fflush(NULL); /* else every child would write again what is still buffered */
     if (open_master(master, &failure) != HUB_OK) {

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from client import Http, get
-from hubbub import BUILD, PATIENCE, find_app, free_port, kill_all, new_mark, run, session_members, wait_for
+from hubbub import BUILD, PATIENCE, ROOT, find_app, free_port, kill_all, new_mark, run, session_members, wait_for
 from master_test import compile_module
 
 CONTRACT = find_app("contract.so")
@@ -302,3 +302,59 @@ def test_connections_that_wait_when_the_server_stops_are_answered(start, tmp_pat
         for plug in waiting:
             plug.close()
     assert server.wait_exit() == 0
+
+
+# ---- the service manager --------------------------------------------------------------------------------------------
+
+class Manager:
+    """What a service manager hears."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(PATIENCE)
+        self.environment = {"NOTIFY_SOCKET": str(path)}
+
+    def wait_for(self, *lines):
+        """Reads until each of these has come, in this order; gives what each datagram said."""
+        heard, left = [], list(lines)
+        while left:
+            heard.append(self.socket.recv(4096).decode())
+            if heard[-1].split("\n")[0].startswith(left[0]):
+                left.pop(0)
+        return heard
+
+
+def test_the_manager_hears_of_start_reload_and_stop(start, tmp_path):
+    manager = Manager(tmp_path / "notify")
+    server = start("contract.so", "--reload-verify", "0.1", workers=2,
+                   env={**manager.environment, "WATCHDOG_USEC": "400000"})
+    manager.wait_for("STATUS=starting", "READY=1", "STATUS=serving: release 1, 2 of 2 workers ready", "WATCHDOG=1")
+    server.send_signal(signal.SIGHUP)
+    said = manager.wait_for("RELOADING=1", "READY=1")
+    assert "STATUS=serving: release 2, 2 of 2 workers ready" in said
+    assert any("\nMONOTONIC_USEC=" in text for text in said)
+    server.send_signal(signal.SIGTERM)
+    manager.wait_for("STOPPING=1")
+    assert server.wait_exit() == 0
+
+
+def test_the_manager_hears_that_a_reload_has_ended_also_when_it_failed(start, tmp_path):
+    manager = Manager(tmp_path / "notify")
+    binds = write_binds(tmp_path / "binds.ini", f"127.0.0.1:{free_port()}")
+    server = start("contract.so", "-c", binds, workers=1, bind="", env=manager.environment)
+    manager.wait_for("READY=1")
+    binds.write_text("no such thing\n")
+    server.send_signal(signal.SIGHUP)
+    manager.wait_for("RELOADING=1", "READY=1")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_the_sample_units_are_valid(tmp_path):
+    for name in ["hubbub.service", "hubbub.socket"]:
+        text = (ROOT / "deploy" / "systemd" / name).read_text()
+        (tmp_path / name).write_text(text.replace("/usr/local/bin/hubbub", str(BUILD / "hubbub")))
+    result = subprocess.run(["systemd-analyze", "verify", tmp_path / "hubbub.service", tmp_path / "hubbub.socket"],
+                            capture_output=True, text=True)
+    about_ours = [line for line in result.stderr.splitlines() if "hubbub" in line and "Failed to " not in line]
+    assert not about_ours, result.stderr

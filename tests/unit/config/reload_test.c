@@ -114,7 +114,7 @@ static void each_option_that_hup_cannot_change_keeps_its_value(void **state)
         start(&at, "timeout: 3\n", NULL, NULL);
         /* As if it had been started with another value. */
         place from = {PLACE_ENVIRONMENT, "OTHER", 0};
-        const char *other = "x:1";
+        const char *other = "77"; /* also a mode */
         if (entry->kind == OPTION_UNSIGNED)
             other = "17";
         else if (entry->kind == OPTION_SIZE)
