@@ -206,6 +206,8 @@ static bool is_reloading(const struct master *master)
 {
     return master->next || master->phase == MASTER_STARTING ||
            (master->phase == MASTER_SERVING && roll_is_busy(&master->roll));
+}
+
 /* Whoever waits for a reload is told that it has ended, one way or the other. */
 static void abandon_reload(struct master *master)
 {
