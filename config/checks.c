@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/checks.h"
+#include "common/network.h"
 #include "common/syslog.h"
 #include "config/cpus.h"
 #include "config/value.h"
@@ -138,6 +139,12 @@ const char *check_origins(const char *text)
         text += strspn(text, ", ");
     }
     return NULL;
+}
+
+const char *check_networks(const char *text)
+{
+    networks ignored;
+    return networks_parse(&ignored, text);
 }
 
 const char *check_compress(const char *text)

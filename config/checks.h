@@ -35,6 +35,9 @@ const char *check_syslog_address(const char *text);
 const char *check_syslog_prefix(const char *text);
 const char *check_syslog_facility(const char *text);
 
+/* The options proxy-allow-from and forwarded-allow-ips: "*", "none", or addresses and networks. */
+const char *check_networks(const char *text);
+
 /* The option http-compress. */
 const char *check_compress(const char *text);
 

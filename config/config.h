@@ -58,6 +58,9 @@ typedef struct config {
 
     /* connections */
     unsigned worker_connections;     /* a worker stops accepting at this number */
+    bool proxy_protocol;             /* connections of these begin with a PROXY header */
+    char *proxy_allow_from;          /* "*", "none", or networks: "127.0.0.1, 10.0.0.0/8" */
+    char *forwarded_allow_ips;       /* the same: whose word about their clients is believed */
     double keep_alive;               /* an HTTP connection without a request */
     double header_timeout;           /* from a request's first byte to its last header byte */
     double body_timeout;             /* between two pieces of a request's body */

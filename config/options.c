@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/options.h"
+#include "common/network.h"
 #include "config/access_format.h"
 #include "config/checks.h"
 
@@ -538,6 +539,53 @@ const option options[] = {
         .value_name = "N",
         .help = "A worker stops accepting at so many connections. The default is high because an idle client "
                 "costs little memory; the limit on open files (ulimit -n) must be above it to matter.",
+    },
+    {
+        .group = group_http,
+        .name = "proxy-protocol",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, proxy_protocol),
+        .initial = "off",
+        .changed_by_hup = true,
+        .value_name = "on|off",
+        .help =
+            "Connections from the peers of proxy-allow-from begin with a header of the PROXY protocol, "
+            "version "
+            "1 or 2, as HAProxy and load balancers write it; the client's address is taken from it. Without "
+            "one, or when it does not come within header-timeout, such a connection is closed. In what comes "
+            "from others such a header is an error (400).",
+    },
+    {
+        .group = group_http,
+        .name = "proxy-allow-from",
+        .kind = OPTION_WORDS,
+        .offset = offsetof(config, proxy_allow_from),
+        .initial = "127.0.0.1, ::1",
+        .maximum = NETWORKS_MAX,
+        .changed_by_hup = true,
+        .value_name = "NETWORKS",
+        .form = "*, none, or addresses and networks such as 10.0.0.0/8",
+        .check = check_networks,
+        .help = "The proxies for proxy-protocol: addresses and networks, * for all, none for nobody. Clients "
+                "of unix "
+                "sockets count as proxies except for none: the socket's permissions say who can connect.",
+    },
+    {
+        .group = group_http,
+        .name = "forwarded-allow-ips",
+        .kind = OPTION_WORDS,
+        .offset = offsetof(config, forwarded_allow_ips),
+        .initial = "127.0.0.1, ::1",
+        .maximum = NETWORKS_MAX,
+        .changed_by_hup = true,
+        .value_name = "NETWORKS",
+        .form = "*, none, or addresses and networks such as 10.0.0.0/8",
+        .check = check_networks,
+        .help = "From these peers X-Forwarded-For, X-Forwarded-Proto and, where there is no X-Forwarded-For, "
+                "Forwarded (RFC 7239) are believed: the client is the last address that is not itself in "
+                "this list. "
+                "A proxy must set or remove each of them. Clients of unix sockets count as in it, except for "
+                "none.",
     },
     {
         .group = group_http,

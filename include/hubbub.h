@@ -219,7 +219,14 @@ hub_bytes hub_http_param(const hub_http *http, const char *name);  /* of the pat
 hub_bytes hub_http_query(const hub_http *http, const char *name);  /* first of that name, decoded */
 hub_bytes hub_http_header(const hub_http *http, const char *name); /* any case; the first line of that name */
 hub_bytes hub_http_body(const hub_http *http); /* whole; empty on a route with stream_body */
-hub_bytes hub_http_peer(const hub_http *http); /* "192.0.2.7:51000", "[2001:db8::1]:51000" or "unix:" */
+
+/*
+ * Who the client is: "192.0.2.7:51000", "[2001:db8::1]:51000" or "unix:". Behind a proxy that the options
+ * proxy-protocol and forwarded-allow-ips name, who the proxy says, without a port where it says none
+ * ("192.0.2.7"). And how the client speaks to the outermost server: "http" or "https".
+ */
+hub_bytes hub_http_peer(const hub_http *http);
+hub_bytes hub_http_scheme(const hub_http *http);
 
 /*
  * Header lines in the order they came: sets *name and *value and returns true, or returns false when `index`

@@ -34,6 +34,7 @@ static struct worker {
     bus *bus;
     hub_app *app;
     http_server http;
+    networks proxies, forwarders;
     ws_server ws;
     ev_signal terminate, interrupt, quit;
     ev_io master_gone, log_files;
@@ -360,6 +361,9 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
 {
     (void)why;
     const config *settings = boot->config;
+    /* config/checks.h lets nothing else through than what can be parsed. */
+    networks_parse(&worker.proxies, settings->proxy_allow_from);
+    networks_parse(&worker.forwarders, settings->forwarded_allow_ips);
     worker.http = (http_server){
         .router = app_router(worker.app),
         .limits = {.request_line = settings->limit_request_line,
@@ -375,6 +379,8 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .header_timeout = settings->header_timeout,
         .body_timeout = settings->body_timeout,
         .send_timeout = send_timeout,
+        .proxies = settings->proxy_protocol ? &worker.proxies : NULL,
+        .forwarders = &worker.forwarders,
         .compress = {.on = strcmp(settings->http_compress, "on") == 0,
                      .threshold = settings->http_compress_threshold},
         .upgrade = ws_upgrade,

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 
 import pytest
@@ -358,3 +359,59 @@ def test_the_sample_units_are_valid(tmp_path):
                             capture_output=True, text=True)
     about_ours = [line for line in result.stderr.splitlines() if "hubbub" in line and "Failed to " not in line]
     assert not about_ours, result.stderr
+
+
+# ---- proxies --------------------------------------------------------------------------------------------------------
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+ASK_PEER = b"GET /peer HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+def peer_told(server, header, in_pieces=False):
+    with Http(server) as client:
+        for piece in ([bytes([byte]) for byte in header + ASK_PEER] if in_pieces else [header + ASK_PEER]):
+            client.send(piece)
+        return client.response().text()
+
+
+def test_the_proxy_s_word_about_the_client_is_taken(start, apps):
+    server = start(apps("probe"), "--proxy-protocol", workers=1)
+    v4 = SIGNATURE + b"\x21\x11" + struct.pack("!H", 12 + 5) + socket.inet_aton("192.0.2.7") + \
+        socket.inet_aton("127.0.0.1") + struct.pack("!HH", 51000, 80) + b"\x04\0\x02ab"  # with a TLV
+    v6 = SIGNATURE + b"\x21\x21" + struct.pack("!H", 36) + socket.inet_pton(socket.AF_INET6, "2001:db8::1") * 2 + \
+        struct.pack("!HH", 1, 2)
+    for header, client in [(b"PROXY TCP4 192.0.2.7 127.0.0.1 51000 80\r\n", "192.0.2.7:51000"),
+                           (b"PROXY TCP6 2001:db8::1 ::1 51000 80\r\n", "[2001:db8::1]:51000"),
+                           (v4, "192.0.2.7:51000"), (v6, "[2001:db8::1]:1")]:
+        assert peer_told(server, header) == client
+        assert peer_told(server, header, in_pieces=True) == client
+    for header in [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x20\0\0\0"]:
+        assert peer_told(server, header).startswith("127.0.0.1:")
+
+
+def test_a_proxy_that_sends_no_header_is_not_served(start, apps):
+    server = start(apps("probe"), "--proxy-protocol", "--header-timeout", "0.3", workers=1)
+    for text in [ASK_PEER, b"PROXY TCP4 192.0.2.7\r\n" + ASK_PEER, b"", b"PROXY"]:
+        with Http(server) as client:
+            client.send(text)
+            assert client.at_end()
+
+
+def test_others_than_proxies_are_served_without_a_header_and_not_with_one(start, apps):
+    server = start(apps("probe"), "--proxy-protocol", "--proxy-allow-from", "192.0.2.0/24", workers=1)
+    assert peer_told(server, b"").startswith("127.0.0.1:")
+    with Http(server) as client:
+        client.send(b"PROXY TCP4 192.0.2.7 127.0.0.1 51000 80\r\n" + ASK_PEER)
+        assert client.response().status == 400
+
+
+def test_forwarded_headers_are_believed_from_those_that_are_listed(start, apps):
+    headers = [("X-Forwarded-For", "203.0.113.9, 198.51.100.1, 10.1.2.3"), ("X-Forwarded-Proto", "https")]
+    server = start(apps("probe"), "--forwarded-allow-ips", "127.0.0.1,10.0.0.0/8", workers=1)
+    assert get(server, "/peer", headers).text() == "198.51.100.1"
+    assert get(server, "/scheme", headers).text() == "https"
+    assert get(server, "/peer", [("Forwarded", 'for="[2001:db8::1]:17";proto=https')]).text() == "[2001:db8::1]:17"
+    assert get(server, "/scheme").text() == "http"
+    wary = start(apps("probe"), "--forwarded-allow-ips", "none", workers=1)
+    assert get(wary, "/peer", headers).text().startswith("127.0.0.1:")
+    assert get(wary, "/scheme", headers).text() == "http"

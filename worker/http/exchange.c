@@ -4,6 +4,7 @@
 #include "worker/http/access.h"
 #include "worker/http/date.h"
 #include "worker/http/field.h"
+#include "worker/http/forwarded.h"
 #include "worker/http/percent.h"
 #include "worker/http/status.h"
 #include "worker/http/upload.h"
@@ -173,8 +174,21 @@ hub_bytes hub_http_body(const hub_http *http)
 
 hub_bytes hub_http_peer(const hub_http *http)
 {
-    char *text = http->connection ? lend((hub_http *)http, 64) : NULL;
-    return text ? hub_text(connection_peer(http->connection, text)) : hub_bytes_of(NULL, 0);
+    char peer[64], *text = http->connection ? lend((hub_http *)http, 64) : NULL;
+    if (!text)
+        return hub_bytes_of(NULL, 0);
+    const char *client = forwarded_client(&http->head, connection_peer(http->connection, peer), text);
+    if (client != text)
+        memcpy(text, client, sizeof peer);
+    return hub_text(text);
+}
+
+hub_bytes hub_http_scheme(const hub_http *http)
+{
+    char peer[64] = "?";
+    if (http->connection)
+        connection_peer(http->connection, peer);
+    return hub_text(forwarded_scheme(&http->head, peer));
 }
 
 /* ---- the answer ---- */

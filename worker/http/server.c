@@ -6,6 +6,8 @@
 #include "worker/http/access.h"
 #include "worker/http/contents.h"
 #include "worker/http/field.h"
+#include "worker/http/forwarded.h"
+#include "worker/http/proxied.h"
 #include "worker/http/sse.h"
 #include "worker/http/stream.h"
 #include "worker/http/upload.h"
@@ -720,6 +722,7 @@ void http_open(const http_server *opened)
     server = opened;
     compress_open(opened->compress);
     stream_open(opened);
+    forwarded_open(opened->forwarders);
 }
 
 void http_close(void)
@@ -746,10 +749,24 @@ connection *http_start(int fd, const transport *below)
     return c;
 }
 
+/* Makes HTTP of a connection whose proxy has said who the client is. */
+static hub_status become_http(connection *c)
+{
+    http_state *h = calloc(1, sizeof *h);
+    if (!h)
+        return HUB_ENOMEM;
+    connection_become(c, &http_protocol, &server->output, h);
+    connection_time(c, server->keep_alive);
+    return HUB_OK;
+}
+
 void http_accepted(int fd, void *arg)
 {
     (void)arg;
-    http_start(fd, &transport_plain);
+    if (server->proxies && proxied_expected(fd, server->proxies))
+        proxied_start(fd, &transport_plain, server->header_timeout, become_http);
+    else
+        http_start(fd, &transport_plain);
 }
 
 connection *http_upgraded(hub_http *http, hub_bytes head, const protocol *next,

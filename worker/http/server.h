@@ -6,6 +6,7 @@
 #ifndef WORKER_HTTP_SERVER_H
 #define WORKER_HTTP_SERVER_H
 
+#include "common/network.h"
 #include "worker/http/compress.h"
 #include "worker/http/exchange.h"
 
@@ -20,7 +21,9 @@ typedef struct http_server {
      * except those that have not asked anything yet, which may do so once within a second.
      */
     bool patient;
-    double send_timeout; /* seconds in which a client must take something of an answer that waits */
+    const networks *proxies;    /* whose connections begin with a PROXY header (proxied.h); NULL: none */
+    const networks *forwarders; /* whose word about their clients is believed (forwarded.h); NULL: nobody's */
+    double send_timeout;        /* seconds in which a client must take something of an answer that waits */
     compress_settings compress;
     /*
      * Called in hub context for a request to a ROUTE_WS route that asks for an upgrade. It either refuses
@@ -36,7 +39,8 @@ void http_close(void);
 /* Starts HTTP on an accepted, non-blocking socket, which it owns from then on. NULL without memory; the
  * socket is then closed. */
 connection *http_start(int fd, const transport *below);
-void http_accepted(int fd, void *arg); /* the same on a plain socket: the acceptor's callback */
+void http_accepted(int fd,
+                   void *arg); /* the same on a plain socket, with its PROXY header: for the acceptor */
 
 /*
  * Takes the connection of a request away from HTTP: queues the given head of a 101 answer (whole, with its

@@ -498,18 +498,38 @@ static bool bury_step(void *arg)
         connection *c = list;
         list = c->next_kicked;
         c->protocol->on_gone(c);
+        free(c->peer);
         free(c);
     }
     /* The last step: what flushing kicked and what close handlers said must not wait for the next event. */
     return net.kicked || net.dirty || net.dead;
 }
 
+hub_status connection_set_peer(connection *c, const char *peer)
+{
+    char *copy = strdup(peer);
+    if (!copy)
+        return HUB_ENOMEM;
+    free(c->peer);
+    c->peer = copy;
+    return HUB_OK;
+}
+
 const char *connection_peer(const connection *c, char text[64])
+{
+    if (c->peer) {
+        snprintf(text, 64, "%s", c->peer);
+        return text;
+    }
+    return c->closed ? strcpy(text, "?") : connection_peer_of(c->io.fd, text);
+}
+
+const char *connection_peer_of(int fd, char text[64])
 {
     struct sockaddr_storage storage = {0};
     socklen_t length = sizeof storage;
     char host[INET6_ADDRSTRLEN] = "?";
-    if (c->closed || getpeername(c->io.fd, (struct sockaddr *)&storage, &length) < 0)
+    if (getpeername(fd, (struct sockaddr *)&storage, &length) < 0)
         return strcpy(text, "?");
     if (storage.ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&storage;

@@ -62,6 +62,7 @@ struct connection {
     connection *next_kicked;     /* in the list of those to kick, later of those to bury */
     connection_waiter *waiters;  /* greenlets parked until the queue is short again */
     connection_backlog *backlog; /* bytes that were handed back; NULL: none */
+    char *peer;                  /* as a proxy told it; NULL: who the kernel says */
     uint32_t index;              /* in the table of all connections */
     uint32_t last_seen;          /* wheel tick of the last bytes that arrived */
     uint32_t over_since;         /* wheel tick when the queue went over soft; 0: it is not */
@@ -150,9 +151,15 @@ void connection_cut(connection *c);
 void connection_close(connection *c);
 void connection_reset(connection *c);
 
-/* "192.0.2.7:51000", "[2001:db8::1]:51000", "unix:"; asks the kernel; "?" when it is gone. Returns the text.
+/*
+ * "192.0.2.7:51000", "[2001:db8::1]:51000", "unix:": what connection_set_peer said, else asks the kernel; "?"
+ * when it is gone. Returns the text. connection_peer_of: the same of an accepted socket.
  */
 const char *connection_peer(const connection *c, char text[64]);
+const char *connection_peer_of(int fd, char text[64]);
+
+/* Who the client is, as a proxy that is believed told it; copied. Errors: HUB_ENOMEM. */
+hub_status connection_set_peer(connection *c, const char *peer);
 
 size_t connections_count(void);
 void connections_drain(void); /* calls on_drain of each */

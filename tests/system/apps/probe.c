@@ -213,6 +213,12 @@ static hub_status peer(hub_http *http, void *arg)
     return hub_http_reply(http, 200, "text/plain", hub_http_peer(http));
 }
 
+static hub_status scheme(hub_http *http, void *arg)
+{
+    (void)arg;
+    return hub_http_reply(http, 200, "text/plain", hub_http_scheme(http));
+}
+
 typedef struct sum {
     hub_queue *numbers;
     unsigned total;
@@ -357,6 +363,7 @@ static hub_status setup(hub_app *app)
     TRY(hub_on_http(app, "GET", "/set-header", set_header, NULL));
     TRY(hub_on_http(app, "GET", "/reply-twice", reply_twice, NULL));
     TRY(hub_on_http(app, "GET", "/peer", peer, NULL));
+    TRY(hub_on_http(app, "GET", "/scheme", scheme, NULL));
     TRY(hub_on_http(app, "GET", "/greenlets", greenlets, NULL));
     TRY(hub_on_http(app, "GET", "/orphan", orphan, NULL));
     TRY(hub_on_http(app, "GET", "/burst/:count", burst, NULL));
