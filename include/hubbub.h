@@ -144,7 +144,9 @@ hub_status hub_on_stop(hub_app *app, hub_hook hook, void *arg);
 typedef struct hub_worker_info {
     unsigned slot;       /* 0 … workers-1: the place that this worker fills */
     unsigned generation; /* how many workers filled this slot before, plus 1 */
-    unsigned workers;    /* configured number of workers */
+    unsigned workers;    /* number of workers when this one began */
+    unsigned release;    /* number of the configuration and application that it runs: 1 at the server's start,
+                            and one more with each reload */
 } hub_worker_info;
 hub_worker_info hub_worker(void);
 

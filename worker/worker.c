@@ -255,7 +255,8 @@ static void start_main(void *arg)
 
 hub_worker_info hub_worker(void)
 {
-    return (hub_worker_info){worker.boot->slot, worker.boot->generation, worker.boot->workers};
+    const worker_boot *boot = worker.boot;
+    return (hub_worker_info){boot->slot, boot->generation, boot->workers, boot->release};
 }
 
 /* ---- boot, step by step ---- */

@@ -109,6 +109,38 @@ def test_the_tests_of_the_limits_exist():
         assert "::" in place or place.strip(" |") in ("tested by", "---", "not here: the kernel's doing"), row
 
 
+GUNICORN = ROOT / "docs" / "gunicorn.md"
+
+
+def gunicorn_rows(title):
+    """The cells of the rows of a chapter's table."""
+    chapter = GUNICORN.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in re.findall(r"^\|.*\|$", chapter, re.MULTILINE)]
+    assert len(rows) > 2, title
+    return rows[2:]
+
+
+def test_the_options_that_are_gunicorns_exist():
+    known = set(re.findall(r"--[a-z-]+", run("--help").stdout))
+    for row in gunicorn_rows("Options"):
+        assert row[1].strip("`") in known, row
+
+
+def test_the_options_of_gunicorns_that_are_not_offered_are_refused_with_a_reason():
+    for name, _ in gunicorn_rows("What is not offered"):
+        refused = run(name.strip("`"), "app.so")
+        assert refused.returncode == 2 and f"there is no option {name.strip('`')}: " in refused.stderr, refused.stderr
+
+
+@pytest.mark.parametrize("title", ["Signals to the master", "Reloads", "Supervision"])
+def test_the_tests_of_what_differs_from_gunicorn_exist(title):
+    for row in gunicorn_rows(title):
+        places = re.findall(r"`([^`]+::\w+)`", row[-1])
+        assert places, row
+        for place in places:
+            assert_test_exists(place)
+
+
 def test_every_public_function_is_in_the_guide():
     header = re.sub(r"/\*.*?\*/", "", (ROOT / "include" / "hubbub.h").read_text(), flags=re.DOTALL)
     guide = (ROOT / "docs" / "api.md").read_text()

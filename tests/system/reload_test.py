@@ -190,14 +190,27 @@ def test_one_worker_becomes_eight_and_one_again_and_nobody_notices(start):
         load.assert_nobody_noticed()
 
 
-def test_a_streamed_answer_in_progress_is_finished_by_the_worker_that_began_it(start):
+def test_a_request_in_progress_is_finished_by_the_worker_that_began_it(start):
     server = start("contract.so", "--reload-verify", "0", workers=1)
     with Http(server) as connection:
         connection.request("GET", "/sleep/1")
-        wait_for(lambda: get(server, "/hello").status == 200, "served")
+        assert get(server, "/hello").status == 200
         reload(server, 2)
         got = connection.response()
         assert (got.status, got.header("Connection")) == (200, "close")
+
+
+def test_a_stream_in_progress_goes_on_to_its_end(start, apps):
+    server = start(apps("streams"), "--reload-verify", "0", workers=1)
+    with Http(server) as connection:
+        connection.send(b"POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        while connection.line():
+            pass
+        assert (connection.line(), connection.take(5)) == (b"3", b"abc\r\n")
+        reload(server, 2)
+        connection.send(b"3\r\ndef\r\n0\r\n\r\n")
+        assert connection.chunked_body() == b"def"
+        assert connection.at_end()
 
 
 def test_an_idle_client_is_answered_once_more_and_asked_to_come_back(start):
@@ -436,6 +449,30 @@ def test_reloads_during_reloads_become_one_more(start):
         server.wait_log(r"release 2 runs in all", patience=3 * PATIENCE)
         load.goes_on()
         load.assert_nobody_noticed()
+
+
+@pytest.mark.parametrize("whom", ["successor", "old", "other"])
+def test_a_worker_that_is_killed_while_a_successor_boots(start, tmp_path, whom):
+    slow = dict(after="""
+static hub_status start_hook(void *arg)
+{ (void)arg; hub_log(HUB_INFO, "%ld boots release %u", (long)getpid(), hub_worker().release); return hub_sleep(0.7); }""",
+                setup="hub_on_start(app, start_hook, NULL);")
+    app = compile_app(tmp_path / "app.so", "one", **slow)
+    server = start(app, "--reload-verify", "0", workers=2)
+    before = server.pids()
+    compile_app(app, "two", **slow)
+    with Load(server, short=5) as load:
+        server.send_signal(signal.SIGHUP)
+        successor = int(server.wait_log(r"(\d+) boots release 2")[1])
+        os.kill({"successor": successor, "old": before[0], "other": before[1]}[whom], signal.SIGKILL)
+        if whom == "successor":
+            server.wait_log(r"release 2 is abandoned: worker 0 could not boot; going back to release 1")
+        else:
+            server.wait_log(r"release 2 runs in all 2 workers", patience=3 * PATIENCE)
+        load.goes_on(count=50)
+        assert_only_lost_with_a_worker(load)
+    assert_manned(server)
+    assert_answers(server, "one" if whom == "successor" else "two")
 
 
 # Whom a kill -9 hits, and when: a line of the log, and the worker by slot and generation.
