@@ -17,6 +17,7 @@ static struct {
     char *start;      /* NULL: not opened */
     size_t arguments; /* bytes */
     size_t whole;     /* with the environment */
+    char *variables_copy, *arguments_copy;
 } area;
 
 /* The end of those strings that lie one behind the other, from `end` on. */
@@ -27,22 +28,24 @@ static char *end_of_run(char *end, char *const strings[])
     return end;
 }
 
-/* Copies of the strings in place of them; all or none. */
-static hub_status copy_strings(char *strings[], size_t count)
+/*
+ * Copies of the strings in place of them; none without memory. They lie in one block that stays known here: a
+ * variable that is taken out of the environment would else be memory that nobody knows.
+ */
+static hub_status copy_strings(char **block, char *strings[], size_t count)
 {
-    char **copies = calloc(count + 1, sizeof *copies);
-    if (!copies)
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += strlen(strings[i]) + 1;
+    char *to = *block = malloc(size ? size : 1);
+    if (!to)
         return HUB_ENOMEM;
-    size_t made = 0;
-    while (made < count && (copies[made] = strdup(strings[made])))
-        made++;
-    bool is_whole = made == count;
-    for (size_t i = 0; is_whole && i < count; i++)
-        strings[i] = copies[i];
-    while (!is_whole && made > 0)
-        free(copies[--made]);
-    free(copies);
-    return is_whole ? HUB_OK : HUB_ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        char *copy = to;
+        to = stpcpy(to, strings[i]) + 1;
+        strings[i] = copy;
+    }
+    return HUB_OK;
 }
 
 hub_status title_open(int argc, char *argv[])
@@ -55,7 +58,8 @@ hub_status title_open(int argc, char *argv[])
     char *start = argv[0];
     char *arguments_end = end_of_run(start, argv);
     char *whole_end = end_of_run(arguments_end, environ);
-    if (copy_strings(environ, variables) != HUB_OK || copy_strings(argv, (size_t)argc) != HUB_OK)
+    if (copy_strings(&area.variables_copy, environ, variables) != HUB_OK ||
+        copy_strings(&area.arguments_copy, argv, (size_t)argc) != HUB_OK)
         return HUB_ENOMEM;
     area.start = start;
     area.arguments = (size_t)(arguments_end - start);
