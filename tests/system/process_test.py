@@ -260,6 +260,7 @@ def test_at_hup_what_can_change_does_and_the_rest_is_named(start, tmp_path):
                     "umask: '077'\ncpu-affinity: auto\n")
     server.send_signal(signal.SIGHUP)
     after = server.wait_successor(0, before)
+    wait_for(lambda: not alive(before), "the old worker to go: it may accept until then")
     server.wait_log(r"WARNING\] log-size changed \(a\.yaml:3\): takes effect when the server is started anew; until then "
                     r"the value from a\.yaml:2 stays")
     assert "chdir changed" not in server.log()
