@@ -19,6 +19,16 @@ def pytest_configure(config):
         raise pytest.UsageError(f"there is no {BUILD}/hubbub: build it, or name the folder in HUBBUB_BUILD")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--failed-to", metavar="FILE", help="write the names of tests that failed to a file, a line each")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if path := config.getoption("--failed-to"):
+        bad = [report.nodeid for key in ("failed", "error") for report in terminalreporter.stats.get(key, [])]
+        Path(path).write_text("".join(f"{name}\n" for name in dict.fromkeys(bad)))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
     """Ends a test that hangs, so that one defect costs one test and not the run."""

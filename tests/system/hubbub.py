@@ -5,6 +5,7 @@ here sleeps for a fixed time: `wait_for` polls a condition until its deadline.
 """
 
 import os
+import random
 import re
 import signal
 import socket
@@ -34,9 +35,15 @@ def wait_for(condition, what, patience=PATIENCE, pause=0.005):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port below those that the system gives to clients: none of them takes it between the look and the bind."""
+    while True:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def stat_fields(pid):
@@ -206,6 +213,15 @@ class Server:
 
     def send_signal(self, number):
         os.kill(self.pid, number)
+
+
+def refuses(server):
+    """No process of the server listens any more: its last worker drains, or it has ended."""
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def run(*arguments, env=None, patience=PATIENCE, cwd=None, user=None):

@@ -16,7 +16,7 @@ import pytest
 
 from client import CLOSE, Http, WebSocket, get
 from crowd import Crowd
-from hubbub import PATIENCE, ROOT, SANITIZED, Server, alive, find_app, free_port, run, session_members, wait_for
+from hubbub import PATIENCE, ROOT, SANITIZED, Server, alive, find_app, free_port, refuses, run, session_members, wait_for
 
 CONTRACT = find_app("contract.so")
 
@@ -82,15 +82,7 @@ def test_term_closes_the_door_at_once(start):
             assert busy.get("/hello").status == 200  # it has been accepted
             busy.request("GET", "/sleep/0.5")
             server.send_signal(signal.SIGTERM)
-
-            def refused():
-                try:
-                    server.connect().close()
-                except ConnectionRefusedError:
-                    return True
-                return False
-
-            wait_for(refused, "new connections are refused")
+            wait_for(lambda: refuses(server), "new connections are refused")
             assert busy.response().status == 200
         assert client.receive_close().code == 1001
         client.send_frame(CLOSE, b"\x03\xe9")

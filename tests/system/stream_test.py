@@ -12,7 +12,7 @@ import time
 import pytest
 
 from client import Http
-from hubbub import SANITIZED, Server, wait_for
+from hubbub import SANITIZED, Server, refuses, wait_for
 
 CHUNKED = ("Transfer-Encoding", "chunked")
 
@@ -322,7 +322,7 @@ def test_a_drain_lets_a_stream_go_on_and_closes_behind_it(start, apps):
         while b"before" not in connection.buffer:
             assert connection.fill()
         server.send_signal(15)
-        server.wait_log("(?i)(stopping|draining|SIGTERM)")
+        wait_for(lambda: refuses(server), "the worker drains: new connections are refused")
         connection.send(chunk(b"after") + chunk(b"") + HELLO)
         assert connection.response().body == b"before after"
         assert connection.at_end()
