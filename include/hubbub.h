@@ -39,7 +39,7 @@ extern "C" {
 
 /* Changes whenever a compiled application would misread this header. hubbub refuses a module of another
  * number. */
-#define HUB_ABI 1
+#define HUB_ABI 2
 
 #define HUB_FOREVER (-1.0)
 
@@ -423,22 +423,32 @@ hub_status hub_leave_bytes(hub_ws *ws, hub_bytes room);
 /* Members of a room in this worker. */
 size_t hub_room_size(hub_bytes room);
 
-/* Whom a message is for. Made by the functions below; a value, not an object. */
+/*
+ * Whom a message is for. Made by the functions below; a value, not an object. What it points to must stay
+ * until the call that takes it has returned.
+ */
 typedef struct hub_to {
-    hub_bytes room; /* length 0: everybody, or `client` */
-    hub_id client;  /* 0: not a single client */
-    hub_id except;  /* 0: nobody is left out */
+    hub_bytes room;                /* length 0: everybody, or `client`, or `rooms` */
+    hub_id client;                 /* 0: not a single client */
+    hub_id except;                 /* 0: nobody is left out */
+    const char *name_space;        /* of Socket.IO; NULL: "/" for hub_emit and its like. Not for hub_send */
+    const hub_bytes *rooms;        /* more rooms: who is in several is reached once */
+    size_t room_count;             /* at most 64, `room` included */
+    const hub_bytes *except_rooms; /* who is in one of them is left out */
+    size_t except_count;           /* at most 64 */
+    bool is_volatile;              /* dropped for a client that cannot take it at once */
+    bool local;                    /* clients of this worker alone */
 } hub_to;
 
 static inline hub_to hub_to_everyone(void)
 {
-    hub_to to = {{NULL, 0}, 0, 0};
+    hub_to to = {.room = {NULL, 0}};
     return to;
 }
 
 static inline hub_to hub_to_room_bytes(hub_bytes room)
 {
-    hub_to to = {room, 0, 0};
+    hub_to to = {.room = room};
     return to;
 }
 
@@ -447,9 +457,15 @@ static inline hub_to hub_to_room(const char *room)
     return hub_to_room_bytes(hub_text(room));
 }
 
+static inline hub_to hub_to_rooms(const hub_bytes *rooms, size_t count)
+{
+    hub_to to = {.rooms = rooms, .room_count = count};
+    return to;
+}
+
 static inline hub_to hub_to_client(hub_id client)
 {
-    hub_to to = {{NULL, 0}, client, 0};
+    hub_to to = {.client = client};
     return to;
 }
 
@@ -457,6 +473,33 @@ static inline hub_to hub_to_client(hub_id client)
 static inline hub_to hub_except(hub_to to, hub_id client)
 {
     to.except = client;
+    return to;
+}
+
+/* The same without the members of some rooms. */
+static inline hub_to hub_except_rooms(hub_to to, const hub_bytes *rooms, size_t count)
+{
+    to.except_rooms = rooms;
+    to.except_count = count;
+    return to;
+}
+
+/* The same in a namespace of Socket.IO: hub_in(hub_to_room("lobby"), "/chat"). */
+static inline hub_to hub_in(hub_to to, const char *name_space)
+{
+    to.name_space = name_space;
+    return to;
+}
+
+static inline hub_to hub_volatile(hub_to to)
+{
+    to.is_volatile = true;
+    return to;
+}
+
+static inline hub_to hub_local_only(hub_to to)
+{
+    to.local = true;
     return to;
 }
 
@@ -470,6 +513,225 @@ static inline hub_to hub_except(hub_to to, hub_id client)
  * published), HUB_ECLOSED (a single client of this worker that is gone), HUB_ENOMEM.
  */
 hub_status hub_send(hub_to to, hub_type type, hub_bytes body);
+
+/* ---- Values ----
+ *
+ * What Socket.IO clients send and are sent: JSON, in which binary may stand at any depth. A value is the text
+ * of one JSON value inside a message that was checked when it came, so reading one never fails: what is not
+ * there, or of another kind, is HUB_MISSING or the given fallback. A value made by an application from text
+ * of its own (hub_value_of) is checked when it is sent.
+ *
+ * Values are lent with what they came in, as a rule until the handler returns. They are not a tree: who wants
+ * one gives `json` to a JSON library (json_loadb of jansson, say).
+ */
+typedef struct hub_value {
+    hub_bytes json;          /* binary inside it stands as {"_placeholder":true,"num":N} … */
+    const hub_bytes *binary; /* … for the N-th of these */
+    size_t binary_count;
+} hub_value;
+
+typedef enum hub_kind {
+    HUB_MISSING,
+    HUB_NULL,
+    HUB_BOOL,
+    HUB_NUMBER,
+    HUB_STRING,
+    HUB_ARRAY,
+    HUB_OBJECT,
+    HUB_BLOB /* binary */
+} hub_kind;
+
+static inline hub_value hub_value_of(hub_bytes json)
+{
+    hub_value value = {json, NULL, 0};
+    return value;
+}
+
+hub_kind hub_value_kind(hub_value value);
+size_t hub_value_count(hub_value value);                    /* items of an array, members of an object; 0 */
+hub_value hub_value_at(hub_value array, size_t index);      /* HUB_MISSING behind the last */
+hub_value hub_value_get(hub_value object, const char *key); /* the last of that name, as in JavaScript */
+hub_value hub_value_rest(hub_value array, size_t from);     /* an array without its first `from` items; lent
+                                                               until the handler returns */
+bool hub_value_bool(hub_value value, bool fallback);
+int64_t hub_value_int(hub_value value, int64_t fallback); /* the fallback for 1.5 and 1e300, too */
+double hub_value_double(hub_value value, double fallback);
+hub_bytes hub_value_blob(hub_value value); /* bytes of a HUB_BLOB */
+
+/* A string's text, unescaped, UTF-8 (a lone surrogate becomes U+FFFD); lent until the handler returns. data
+ * NULL when it is no string, or without memory. */
+hub_bytes hub_value_text(hub_value value);
+
+/* Walks an array or an object: `at` begins at 0; *key (a string; HUB_MISSING in arrays) may be NULL. False
+ * behind the last. */
+bool hub_value_next(hub_value container, size_t *at, hub_value *key, hub_value *item);
+
+/*
+ * Formats, for functions that take `format, ...`: what they send, a list of values, written as JSON is;
+ * blanks and commas are for the reader. Each letter takes an argument: s  const char *, UTF-8; NULL: null t
+ * hub_bytes, UTF-8 text     B  hub_bytes, binary i  int    I  int64_t    u  uint64_t     f  double (null when
+ * not finite) b  bool (as int)        n  null, without an argument v  hub_value, binary and all            V
+ * hub_value, an array: each of its items { }  an object: keys are s or t, a colon behind each     [ ]  an
+ * array So hub_emit(to, "news", "s{s:i,s:v}", "today", "count", 3, "item", value) sends two arguments. NULL
+ * or "" is no value. A wrong format is HUB_EINVAL, and so is text that is not UTF-8, or a value that is not
+ * JSON.
+ */
+
+/* ---- Socket.IO ----
+ *
+ * Socket.IO protocol 5 over Engine.IO protocol 4. Registering anything here opens the endpoint /socket.io/,
+ * unless hub_on_socketio says where. Which worker a client's requests reach does not matter.
+ */
+
+/* A client in one namespace; lives as long as the handler that was called for it. What is kept is its id. */
+typedef struct hub_client hub_client;
+
+/*
+ * An acknowledgement that a client asked for, or, with `client` 0, did not; a value that may be kept and
+ * answered later, once.
+ */
+typedef struct hub_ack {
+    hub_id client;
+    uint64_t number;
+} hub_ack;
+
+/*
+ * Handlers run in pooled greenlets and may park. Those of one client in one namespace never overlap and keep
+ * the order in which the events came; its acknowledgements, heartbeats and other namespaces go on meanwhile.
+ * `args` is an array. A status other than HUB_OK and HUB_ECLOSED is logged, and, when the client waits for an
+ * acknowledgement that was not sent, answered by one: {"error": hub_status_text}.
+ */
+typedef hub_status (*hub_event_handler)(hub_client *client, hub_value args, hub_ack ack, void *arg);
+
+/*
+ * Called when a client asks to join a namespace, before it has: HUB_OK lets it in, and what the handler
+ * emitted to it and which rooms it joined takes effect behind the CONNECT packet. Anything else refuses it
+ * with CONNECT_ERROR, which hub_refuse words; {"message":"refused"} without it. `auth` is what the client
+ * sent, or HUB_MISSING.
+ */
+typedef hub_status (*hub_connect_handler)(hub_client *client, hub_value auth, void *arg);
+
+/* Called once for each client that was let in, after its last event. `reason` is the protocol's word:
+ * "transport close", "client namespace disconnect", "ping timeout" … */
+typedef void (*hub_disconnect_handler)(hub_client *client, const char *reason, void *arg);
+
+/*
+ * Register for a namespace: "/", "/chat", or a pattern in which `*` stands for any characters, "/shop-*": the
+ * first that fits, in the order of registration, but an exact name before all patterns. A namespace exists
+ * when something is registered for it. Event "*" takes those without a handler of their own; its args begin
+ * with the event's name. An event that nobody takes is dropped, with a line at level debug. Errors:
+ * HUB_ESTATE outside setup, HUB_EINVAL (a namespace without a leading slash, one of the reserved event names
+ * connect, connect_error, disconnect, disconnecting, newListener, removeListener), HUB_EEXIST, HUB_ENOMEM.
+ */
+hub_status hub_on(hub_app *app, const char *name_space, const char *event, hub_event_handler handler,
+                  void *arg);
+hub_status hub_on_connect(hub_app *app, const char *name_space, hub_connect_handler handler, void *arg);
+hub_status hub_on_disconnect(hub_app *app, const char *name_space, hub_disconnect_handler handler, void *arg);
+
+/* What an endpoint can have; a field left 0 or NULL takes the configured value of the option in its comment.
+ */
+typedef struct hub_socketio_endpoint {
+    const char *path;         /* "/socket.io/": where it answers, with and without the last slash */
+    const char *transports;   /* --sio-transports: "polling, websocket" */
+    bool no_upgrades;         /* polling clients stay with polling */
+    const char *origins;      /* --sio-origins: "same", "*", or "https://a.example, https://b.example" */
+    bool credentials;         /* with cookies, for origins that are named */
+    const char *cookie;       /* --sio-cookie: name of a cookie with the session's id; none */
+    const char *keep_headers; /* of the opening request, for hub_client_header: "cookie, authorization" */
+    double ping_interval, ping_timeout; /* --sio-ping-interval (25), --sio-ping-timeout (20): seconds */
+    size_t max_payload; /* --sio-max-payload: bytes of one message or one polling body, 1000000 */
+    hub_policy policy;  /* for a client whose queue is over --queue-soft, --queue-hard, --queue-time */
+} hub_socketio_endpoint;
+hub_status hub_on_socketio(hub_app *app, const hub_socketio_endpoint *endpoint);
+
+/* In a connect handler: words the refusal, and returns HUB_EFAIL for the handler to return. `format` makes
+ * `data`, one value; NULL: none. */
+hub_status hub_refuse(hub_client *client, const char *message, const char *format, ...);
+
+hub_id hub_client_id(const hub_client *client);
+hub_bytes hub_client_sid(const hub_client *client); /* what the client calls socket.id; also the name of a
+                                                       room in which it is alone */
+const char *hub_client_namespace(const hub_client *client); /* lent as the client is */
+const char *hub_client_transport(const hub_client *client); /* "polling" or "websocket", now */
+bool hub_client_recovered(const hub_client *client); /* it continues a session after a lost connection */
+void *hub_client_session(const hub_client *client);  /* as hub_ws_session: one for each namespace */
+hub_bytes hub_client_header(const hub_client *client, const char *name); /* one of the kept headers */
+hub_bytes hub_client_query(const hub_client *client, const char *name);  /* of the opening request; in connect
+                                                                            handlers only */
+hub_bytes hub_client_peer(const hub_client *client);                     /* as hub_http_peer */
+
+/* Rooms of its namespace. As hub_join and hub_leave. hub_client_room gives the index-th room it joined, data
+ * NULL behind the last; its own sid is not among them. */
+hub_status hub_client_join(hub_client *client, hub_bytes room);
+hub_status hub_client_leave(hub_client *client, hub_bytes room);
+hub_bytes hub_client_room(const hub_client *client, size_t index);
+
+/* Disconnects the client from its namespace; with `close` also its connection, all namespaces with it. */
+hub_status hub_client_disconnect(hub_client *client, bool close);
+
+/*
+ * Sends an event to whom `to` names, on any worker; the values as Formats says. Order and errors as hub_send;
+ * HUB_EINVAL also for a wrong format or a reserved event name. hub_reply is the same for the handler's own
+ * client.
+ */
+hub_status hub_emit(hub_to to, const char *event, const char *format, ...);
+hub_status hub_emitv(hub_to to, const char *event, const char *format, va_list values);
+hub_status hub_reply(hub_client *client, const char *event, const char *format, ...);
+
+/* Answers an acknowledgement. HUB_OK without sending anything when the client did not ask for one. Errors:
+ * HUB_ECLOSED (the client is gone), HUB_ESTATE (answered before, as far as can be told), HUB_EINVAL,
+ * HUB_ENOMEM. */
+hub_status hub_ack_send(hub_ack ack, const char *format, ...);
+
+/*
+ * Emits an event to one client, of any worker, and parks until it acknowledges: *answer is the array of what
+ * it sent, lent until the handler returns; may be NULL. Errors: HUB_ETIMEDOUT, HUB_ECLOSED (the client is
+ * gone, or went meanwhile), HUB_ECANCELED, those of hub_emit.
+ */
+hub_status hub_call(hub_id client, double timeout, hub_value *answer, const char *event, const char *format,
+                    ...);
+
+/*
+ * The same for many: *answers is an array of the first value of each acknowledgement, in the order in which
+ * they came, from all workers. HUB_OK when all have answered; HUB_ETIMEDOUT when some have not, and *answers
+ * is what came.
+ */
+hub_status hub_call_many(hub_to to, double timeout, hub_value *answers, const char *event, const char *format,
+                         ...);
+
+/* Act on all clients that `to` names, on any worker, as hub_client_join, _leave and _disconnect do on one.
+ * Errors: those of hub_emit. */
+hub_status hub_join_all(hub_to to, hub_bytes room);
+hub_status hub_leave_all(hub_to to, hub_bytes room);
+hub_status hub_disconnect_all(hub_to to, bool close);
+
+/*
+ * Asks all workers who is there: *clients is an array of {"id": sid, "rooms": [...], "handle": hub_id as a
+ * string, "slot": n}, *rooms one of {"room": name, "size": n}; lent until the handler returns. HUB_ETIMEDOUT
+ * when a worker did not answer in time; what came is there.
+ */
+hub_status hub_fetch_clients(hub_to to, double timeout, hub_value *clients);
+hub_status hub_fetch_rooms(const char *name_space, double timeout, hub_value *rooms);
+
+/* ---- Engine.IO alone ---- */
+
+typedef struct hub_engine hub_engine; /* a client; lives as long as the handler that was called for it */
+
+typedef struct hub_engine_route {
+    hub_socketio_endpoint endpoint;                       /* its path must be given */
+    hub_status (*on_open)(hub_engine *engine, void *arg); /* a status other than HUB_OK closes it */
+    hub_status (*on_message)(hub_engine *engine, const hub_message *message, void *arg);
+    void (*on_close)(hub_engine *engine, const char *reason, void *arg);
+    void *arg;
+} hub_engine_route;
+hub_status hub_on_engine(hub_app *app, const hub_engine_route *route);
+
+/* As hub_ws_send. */
+hub_status hub_engine_send(hub_engine *engine, hub_type type, hub_bytes body);
+hub_status hub_engine_close(hub_engine *engine);
+hub_bytes hub_engine_sid(const hub_engine *engine);
+const char *hub_engine_transport(const hub_engine *engine);
+hub_id hub_engine_id(const hub_engine *engine);
 
 /* ---- Greenlets ---- */
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Engine.IO, protocol 4: a session with one client, whatever carries it: long polling, a WebSocket, or first
+ * the one and then the other. The protocol above (Socket.IO, or an application's own) sees messages that
+ * arrive and messages to send.
+ *
+ *     engine.c      the session: its life, heartbeats, the queue, which transport carries it
+ *     request.c     what a request to an endpoint asks, and the errors that the protocol has for it; CORS
+ *     polling.c     GET and POST
+ *     socket.c      the WebSocket, from the start or after an upgrade
+ *     payload.c     packets and payloads as bytes; nothing else
+ *
+ * Everything here is called in hub context or in a greenlet, and nothing parks but where it says so.
+ */
+#ifndef WORKER_SIO_ENGINE_H
+#define WORKER_SIO_ENGINE_H
+
+#include "common/error.h"
+#include "worker/net/chunk.h"
+#include "worker/net/connection.h"
+#include "worker/rooms/session.h"
+#include "worker/sio/reason.h"
+
+typedef struct engine engine;
+
+/* A message as bytes of the wire, made once for all its receivers: whole WebSocket frames from the server,
+ * one behind the other: each text frame holds an Engine.IO packet ("4…"), each binary frame a binary message.
+ * What polling clients get is made from them (engine_form). */
+enum { ENGINE_PARTS_MAX = 64 };
+
+/* One Engine.IO message to send: its type and body. A Socket.IO event with attachments is several, which stay
+ * together. */
+typedef struct engine_part {
+    hub_type type;
+    hub_bytes body; /* without Engine.IO's own prefix */
+} engine_part;
+
+/* The protocol above. All calls come in hub context; none may park. */
+typedef struct engine_user {
+    const char *name;
+    size_t state_size; /* bytes of memory behind each engine for this protocol, zeroed: engine_state */
+    /* The session is open, its open packet is queued. Not HUB_OK: it is closed with "forced close". */
+    hub_status (*on_open)(engine *e);
+    /*
+     * A message. The body is lent for the call. False: the rest of what came with it is to wait (engine_pause
+     * was called); it is handed in when the engine goes on.
+     */
+    void (*on_message)(engine *e, hub_type type, hub_bytes body);
+    /* The transport took something: who was told HUB_EAGAIN may try again. May be NULL. */
+    void (*on_writable)(engine *e);
+    void (*on_drain)(engine *e); /* the worker stops: finish soon; may be called again */
+    /* The last call: the session is over; its memory goes when the call returns. */
+    void (*on_close)(engine *e, sio_reason reason);
+} engine_user;
+
+/* An endpoint with every option resolved; immutable; lives as long as the worker. */
+typedef struct engine_endpoint {
+    const engine_user *user;
+    void *arg;        /* the user's: engine_arg */
+    const char *path; /* without its last slash */
+    bool polling, websocket, upgrades;
+    const char *origins; /* as of hub_socketio_endpoint; NULL: no CORS fields */
+    bool credentials;
+    const char *cookie;       /* NULL: none */
+    const char *keep_headers; /* "cookie, authorization"; NULL: none */
+    double ping_interval, ping_timeout, upgrade_timeout;
+    size_t max_payload;
+    unsigned packets_a_poll;   /* 0: no limit */
+    size_t compress_threshold; /* bytes of a polling answer from which it is compressed; 0: never */
+    connection_limits limits;  /* of the queue, whichever transport carries it */
+} engine_endpoint;
+
+/* Opens this part in a worker; engines_close closes what is left ("server shutting down"). */
+void engines_open(uint32_t incarnation);
+void engines_close(void);
+size_t engines_count(void);
+
+/* The session with a sid of this worker; NULL when it is gone. */
+engine *engine_find(hub_bytes sid);
+
+void *engine_state(engine *e);
+void *engine_arg(const engine *e);
+hub_id engine_id(const engine *e);
+const char *engine_sid(const engine *e, char text[static 25]); /* returns text */
+const char *engine_transport(const engine *e);                 /* "polling" or "websocket" */
+hub_bytes engine_header(const engine *e,
+                        const char *name);                 /* kept from the opening request; else data NULL */
+hub_bytes engine_query(const engine *e, const char *name); /* while on_open runs, decoded; else data NULL */
+hub_bytes engine_peer(const engine *e);                    /* as hub_http_peer */
+
+/*
+ * Queues messages that stay together. Errors: HUB_ECLOSED, HUB_ENOMEM (the session is closed), HUB_EFULL
+ * (over the limits: dropped or closed, by policy), HUB_EAGAIN (policy block). engine_wait parks until the
+ * queue is short again: HUB_ECLOSED, HUB_ETIMEDOUT, HUB_ECANCELED.
+ */
+hub_status engine_send(engine *e, const engine_part *parts, size_t count);
+hub_status engine_wait(engine *e, double timeout);
+
+/*
+ * The same with the frames of a message, made by engine_frames or come out of the log; takes a reference of
+ * its own. `polled`: where the form for polling clients is kept once it is made, for all receivers of one
+ * record (as `deflated` in delivery); NULL: it is made for this client alone.
+ */
+hub_status engine_send_frames(engine *e, chunk *frames, chunk **polled, chunk **deflated);
+
+/* How many bytes the frames of these parts take, and the frames themselves, into memory of that size. */
+size_t engine_frames_size(const engine_part *parts, size_t count);
+void engine_frames(const engine_part *parts, size_t count, unsigned char *out);
+
+/* True when a message could leave at once: nothing waits, and the transport is there to take it. For volatile
+ * messages. */
+bool engine_is_writable(const engine *e);
+
+/* Stops, or goes on, reading this client's messages; heartbeats go on. */
+void engine_pause(engine *e, bool paused);
+
+/*
+ * Closes the session. FORCED_CLOSE and its like tell the client by a close packet or frame; what was queued
+ * before still goes out. on_close is called before the turn ends, not within this call. Nothing when it is
+ * closed already. engine_drop ends the transport without a word, as if the network had failed.
+ */
+void engine_close(engine *e, sio_reason reason);
+void engine_drop(engine *e);
+
+#endif
