@@ -20,9 +20,9 @@
 typedef struct bus bus;
 
 enum {
-    BUS_ROOMS_MAX = 64,  /* room names in one record */
-    BUS_EXCEPT_MAX = 64, /* excepted rooms in one record */
-    BUS_NAME_MAX = 255,  /* bytes of a room's name */
+    BUS_ROOMS_MAX = 64,   /* room names in one record */
+    BUS_EXCEPT_MAX = 128, /* excepted rooms in one record */
+    BUS_NAME_MAX = 255,   /* bytes of a room's name */
 };
 
 /* A record as its publisher gives it and as readers get it. The bus does not interpret kind, flags, ids or

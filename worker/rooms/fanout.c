@@ -22,19 +22,23 @@ static struct {
     bus *bus;
     ev_io doorbell;
     ev_timer retry;
-    uint32_t stamp;                    /* of the fan-out in progress */
-    uint64_t own_hash, everybody_hash; /* interests for the life of the worker */
-    uint64_t seen;                     /* position of the last record read */
-    uint64_t lost;                     /* cells, as last reported */
+    uint32_t stamp;                                  /* of the fan-out in progress */
+    uint64_t own_hash, workers_hash, everybody_hash; /* interests for the life of the worker */
+    fanout_handler handlers[RECORD_KINDS];
+    uint64_t seen; /* position of the last record read */
+    uint64_t lost; /* cells, as last reported */
 } fan;
 
 /* Records for single clients travel in a room of their owner's incarnation, so that only that worker is rung.
  */
-static const char clients_space[] = "\x01clients";
-
-static hub_bytes incarnation_name(uint32_t incarnation, char text[16])
+hub_bytes fanout_workers_space(void)
 {
-    int length = snprintf(text, 16, "%u", (unsigned)incarnation);
+    return hub_text("\x01workers");
+}
+
+hub_bytes fanout_worker_name(uint32_t incarnation, char text[16])
+{
+    int length = snprintf(text, 16, "%u", (unsigned)incarnation & 0xffff);
     return hub_bytes_of(text, (size_t)length);
 }
 
@@ -43,8 +47,9 @@ static hub_bytes incarnation_name(uint32_t incarnation, char text[16])
 /* Who of a record's audience is left out; looked up once a record. */
 typedef struct exceptions {
     hub_id sender;
+    size_t count, client_count;
     const room *rooms[BUS_EXCEPT_MAX];
-    size_t count;
+    hub_id clients[BUS_EXCEPT_MAX];
 } exceptions;
 
 static const room *room_of(const bus_message *message, hub_bytes name)
@@ -55,8 +60,13 @@ static const room *room_of(const bus_message *message, hub_bytes name)
 static void find_exceptions(const bus_message *message, exceptions *found)
 {
     found->sender = message->sender;
-    found->count = 0;
+    found->count = found->client_count = 0;
+    size_t clients = message->flags >> RECORD_EXCEPT_SHIFT;
     for (size_t i = 0; i < message->except_count; i++) {
+        if (i < clients && message->except[i].length == sizeof(hub_id)) {
+            memcpy(&found->clients[found->client_count++], message->except[i].data, sizeof(hub_id));
+            continue;
+        }
         const room *r = room_of(message, message->except[i]);
         if (r)
             found->rooms[found->count++] = r;
@@ -67,6 +77,9 @@ static bool is_excepted(const session *s, const exceptions *left_out)
 {
     if (s->id == left_out->sender)
         return true;
+    for (size_t i = 0; i < left_out->client_count; i++)
+        if (s->id == left_out->clients[i])
+            return true;
     for (size_t i = 0; i < left_out->count; i++)
         if (room_has(left_out->rooms[i], s))
             return true;
@@ -98,8 +111,9 @@ static void deliver_to_union(const delivery *what)
     find_exceptions(message, &left_out);
     if (++fan.stamp == 0)
         fan.stamp = 1;
-    for (size_t n = 0; n < message->room_count; n++) {
-        const room *r = room_of(message, message->rooms[n]);
+    size_t count = message->room_count ? message->room_count : 1; /* none: everybody of the name space */
+    for (size_t n = 0; n < count; n++) {
+        const room *r = room_of(message, message->room_count ? message->rooms[n] : hub_bytes_of(NULL, 0));
         for (uint32_t i = 0; r && i < r->count; i++) {
             session *s = r->members[i];
             if (s->stamp == fan.stamp)
@@ -119,23 +133,47 @@ typedef struct everybody {
 static void deliver_unless_excepted(session *s, void *arg)
 {
     const everybody *all = arg;
-    if (!is_excepted(s, &all->left_out))
+    if (s->kind->plain && !is_excepted(s, &all->left_out))
         deliver(s, all->what);
 }
 
 static void deliver_to_everybody(const delivery *what)
 {
-    everybody all = {.what = what};
+    everybody all;
+    all.what = what;
     find_exceptions(&what->record->message, &all.left_out);
     sessions_each(deliver_unless_excepted, &all);
 }
 
+/* A single client, unless it has been reached by another record for one of the excepted rooms. */
+static void deliver_to_target(const delivery *what)
+{
+    const bus_message *message = &what->record->message;
+    session *s = session_find(message->target);
+    if (!s)
+        return;
+    if (message->except_count) {
+        exceptions left_out;
+        find_exceptions(message, &left_out);
+        if (is_excepted(s, &left_out))
+            return;
+    }
+    deliver(s, what);
+}
+
+static bool is_nameless(const bus_message *message)
+{
+    return message->name_space.length == 0;
+}
+
 static bool anybody_wants(const bus_message *message)
 {
+    if (message->kind < RECORD_KINDS && fan.handlers[message->kind])
+        return true;
     if (message->target)
         return session_find(message->target) != NULL;
     if (message->room_count == 0)
-        return sessions_count() > 0;
+        return is_nameless(message) ? sessions_count() > 0 : room_of(message, hub_bytes_of(NULL, 0)) != NULL;
     for (size_t i = 0; i < message->room_count; i++) {
         if (room_of(message, message->rooms[i]))
             return true;
@@ -143,17 +181,16 @@ static bool anybody_wants(const bus_message *message)
     return false;
 }
 
-static void route(const delivery *what)
+void fanout_route(const delivery *what)
 {
     const bus_message *message = &what->record->message;
+    static const hub_bytes nobody_in_particular;
     if (message->target) {
-        session *s = session_find(message->target);
-        if (s)
-            deliver(s, what);
-    } else if (message->room_count == 0) {
+        deliver_to_target(what);
+    } else if (message->room_count == 0 && is_nameless(message)) {
         deliver_to_everybody(what);
-    } else if (message->room_count == 1 && message->except_count == 0) {
-        const room *r = room_of(message, message->rooms[0]);
+    } else if (message->room_count <= 1 && message->except_count == 0) {
+        const room *r = room_of(message, message->room_count ? message->rooms[0] : nobody_in_particular);
         if (r)
             deliver_to_room(r, what);
     } else {
@@ -175,6 +212,22 @@ static void report_gap(void)
     fan.lost = cells;
 }
 
+/* To the sessions, or to who handles the kind. */
+static void hand_on(const bus_record *record, chunk *body)
+{
+    chunk *deflated = NULL, *polled = NULL;
+    const delivery what = {.record = record, .body = body, .deflated = &deflated, .polled = &polled};
+    uint16_t kind = record->message.kind;
+    if (kind < RECORD_KINDS && fan.handlers[kind])
+        fan.handlers[kind](&what);
+    else
+        fanout_route(&what);
+    if (deflated)
+        chunk_drop(deflated);
+    if (polled)
+        chunk_drop(polled);
+}
+
 static void deliver_record(const bus_record *record)
 {
     fan.seen = record->position;
@@ -191,10 +244,7 @@ static void deliver_record(const bus_record *record)
     }
     if (bus_take(fan.bus, body->bytes) == HUB_OK) {
         body->length = record->body_length;
-        chunk *deflated = NULL;
-        route(&(delivery){.record = record, .body = body, .deflated = &deflated});
-        if (deflated)
-            chunk_drop(deflated);
+        hand_on(record, body);
     } else {
         report_gap(); /* damaged, or overwritten while it was copied */
     }
@@ -328,12 +378,19 @@ hub_status fanout_publish(const bus_message *message, const struct iovec *body, 
     }
 }
 
+hub_status fanout_publish_here(const bus_message *message, chunk *body)
+{
+    fanout_drain();
+    hand_on(&(bus_record){.message = *message, .body_length = body->length}, body);
+    return HUB_OK;
+}
+
 hub_status fanout_publish_to(hub_id client, uint16_t kind, const struct iovec *body, int parts)
 {
     char text[16];
-    hub_bytes owner = incarnation_name(session_id_incarnation(client), text);
+    hub_bytes owner = fanout_worker_name(session_id_incarnation(client), text);
     return fanout_publish(&(bus_message){.kind = kind,
-                                         .name_space = hub_text(clients_space),
+                                         .name_space = fanout_workers_space(),
                                          .rooms = &owner,
                                          .room_count = 1,
                                          .target = client},
@@ -353,9 +410,10 @@ hub_status fanout_open(bus *opened, uint32_t incarnation, error *why)
         loop_add_step(LOOP_BEFORE_POLL, "doze", doze_step, NULL) != HUB_OK)
         return error_set(why, HUB_EFULL, "the hub's table of steps is full");
     char text[16];
-    fan.own_hash =
-        bus_room_hash(opened, hub_text(clients_space), incarnation_name(incarnation & 0xffff, text));
+    fan.own_hash = bus_room_hash(opened, fanout_workers_space(), fanout_worker_name(incarnation, text));
     bus_interest_add(opened, fan.own_hash);
+    fan.workers_hash = bus_room_hash(opened, fanout_workers_space(), hub_text("*"));
+    bus_interest_add(opened, fan.workers_hash);
     fan.everybody_hash = bus_room_hash(opened, hub_text(""), hub_text(""));
     bus_interest_add(opened, fan.everybody_hash);
     sessions_open(incarnation);
@@ -367,6 +425,12 @@ hub_status fanout_open(bus *opened, uint32_t incarnation, error *why)
     return HUB_OK;
 }
 
+void fanout_handle(uint16_t kind, fanout_handler handler)
+{
+    if (kind < RECORD_KINDS)
+        fan.handlers[kind] = handler;
+}
+
 void fanout_close(void)
 {
     if (!fan.open)
@@ -374,6 +438,7 @@ void fanout_close(void)
     ev_io_stop(loop_ev(), &fan.doorbell);
     ev_timer_stop(loop_ev(), &fan.retry);
     bus_interest_drop(fan.bus, fan.own_hash);
+    bus_interest_drop(fan.bus, fan.workers_hash);
     bus_interest_drop(fan.bus, fan.everybody_hash);
     rooms_close();
     sessions_close();

@@ -83,7 +83,8 @@ static room *room_new(uint64_t hash, hub_bytes name_space, hub_bytes name)
     r->name_length = (uint16_t)name.length;
     if (name_space.length)
         memcpy(r->names, name_space.data, name_space.length);
-    memcpy(r->names + name_space.length, name.data, name.length);
+    if (name.length)
+        memcpy(r->names + name_space.length, name.data, name.length);
     room **at = &rooms.buckets[hash & (rooms.bucket_count - 1)];
     r->next = *at;
     *at = r;
@@ -156,7 +157,7 @@ static hub_status reserve_member(room *r)
 
 hub_status room_join(session *s, hub_bytes name_space, hub_bytes name)
 {
-    if (name.length == 0)
+    if (name.length == 0 && name_space.length == 0)
         return HUB_EINVAL;
     if (name.length > BUS_NAME_MAX || name_space.length > BUS_NAME_MAX)
         return HUB_ETOOBIG;

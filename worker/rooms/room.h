@@ -26,8 +26,11 @@ void rooms_close(void); /* all sessions have been closed */
 /*
  * Joins: what is read from the log from now on reaches the session; who wants nothing that was published
  * before drains the log first (fanout_join). Joining twice changes nothing. Leaving a room one is not in
- * changes nothing. Errors: HUB_EINVAL (empty name), HUB_ETOOBIG (name above BUS_NAME_MAX), HUB_EFULL
- * (SESSION_ROOMS_MAX), HUB_ENOMEM; the session's rooms are then as they were.
+ * changes nothing. Errors: HUB_EINVAL (both names are empty), HUB_ETOOBIG (name above BUS_NAME_MAX),
+ * HUB_EFULL (SESSION_ROOMS_MAX), HUB_ENOMEM; the session's rooms are then as they were.
+ *
+ * The empty name in a name space that has one is the room of everybody there: records of that name space
+ * without a room go to it.
  */
 hub_status room_join(session *s, hub_bytes name_space, hub_bytes name);
 void room_leave(session *s, hub_bytes name_space, hub_bytes name);

@@ -20,6 +20,7 @@ typedef struct session_kind {
     /* Queues a record for the client. Must not park, nor run application code, nor close the session before
      * it returns. */
     void (*deliver)(session *s, const delivery *what);
+    bool plain; /* reached by what is for everybody of the nameless name space */
 } session_kind;
 
 /* One membership: the room, and the place in its list of members. */

@@ -18,6 +18,7 @@
 #include "common/error.h"
 #include "worker/net/chunk.h"
 #include "worker/net/connection.h"
+#include "worker/net/input.h"
 #include "worker/rooms/session.h"
 #include "worker/sio/reason.h"
 
@@ -42,8 +43,8 @@ typedef struct engine_user {
     /* The session is open, its open packet is queued. Not HUB_OK: it is closed with "forced close". */
     hub_status (*on_open)(engine *e);
     /*
-     * A message. The body is lent for the call. False: the rest of what came with it is to wait (engine_pause
-     * was called); it is handed in when the engine goes on.
+     * A message. The body is lent for the call, and may be written to; engine_hold lends it for longer. When
+     * engine_pause is called within, the rest of what came with it waits until the engine goes on.
      */
     void (*on_message)(engine *e, hub_type type, hub_bytes body);
     /* The transport took something: who was told HUB_EAGAIN may try again. May be NULL. */
@@ -87,6 +88,19 @@ hub_bytes engine_header(const engine *e,
                         const char *name);                 /* kept from the opening request; else data NULL */
 hub_bytes engine_query(const engine *e, const char *name); /* while on_open runs, decoded; else data NULL */
 hub_bytes engine_peer(const engine *e);                    /* as hub_http_peer */
+
+/*
+ * Within on_message: the body stays where it is until engine_unhold, also when the call has returned and the
+ * engine is gone. At most once a message. Which of the fields is used is the engine's business; it cannot
+ * fail.
+ */
+typedef struct engine_held {
+    input_block *block; /* it lies in the shared read buffer */
+    chunk *chunk;       /* it is, or is a part of, memory that others may hold too */
+    void *memory;       /* it is memory from malloc */
+} engine_held;
+void engine_hold(engine *e, engine_held *held);
+void engine_unhold(engine_held *held); /* nothing when nothing is held; clears it */
 
 /*
  * Queues messages that stay together. Errors: HUB_ECLOSED, HUB_ENOMEM (the session is closed), HUB_EFULL

@@ -293,7 +293,7 @@ static const protocol ws_protocol = {
     .on_gone = on_gone,
 };
 
-static const session_kind ws_session = {.name = "websocket", .deliver = send_delivery};
+static const session_kind ws_session = {.name = "websocket", .deliver = send_delivery, .plain = true};
 
 /* ---- opening ---- */
 

@@ -71,10 +71,10 @@ static void the_largest_head_fits(void **state)
 {
     (void)state;
     static char name[BUS_NAME_MAX];
-    hub_bytes names[BUS_ROOMS_MAX];
+    hub_bytes names[BUS_EXCEPT_MAX];
     uint64_t hashes[BUS_ROOMS_MAX] = {0};
     memset(name, 'n', sizeof name);
-    for (int i = 0; i < BUS_ROOMS_MAX; i++)
+    for (int i = 0; i < BUS_EXCEPT_MAX; i++)
         names[i] = hub_bytes_of(name, sizeof name);
     bus_message message = {.name_space = names[0],
                            .rooms = names,
@@ -93,8 +93,8 @@ static void too_many_rooms_and_empty_or_long_names_are_refused(void **state)
 {
     (void)state;
     static char name[BUS_NAME_MAX + 1];
-    hub_bytes names[BUS_ROOMS_MAX + 1];
-    for (int i = 0; i <= BUS_ROOMS_MAX; i++)
+    hub_bytes names[BUS_EXCEPT_MAX + 1];
+    for (int i = 0; i <= BUS_EXCEPT_MAX; i++)
         names[i] = hub_text("x");
     bus_message message = {.rooms = names, .room_count = BUS_ROOMS_MAX + 1};
     assert_int_equal(record_draft_message(&made, &message, two_hashes, 1, 0, 0), HUB_EINVAL);

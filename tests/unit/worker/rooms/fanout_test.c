@@ -19,7 +19,7 @@ static void listener_deliver(session *s, const delivery *what)
     strcat(l->heard, ",");
 }
 
-static const session_kind listener_kind = {.name = "listener", .deliver = listener_deliver};
+static const session_kind listener_kind = {.name = "listener", .deliver = listener_deliver, .plain = true};
 
 static listener a, b, c;
 static bus *other; /* another worker's, in this process */
