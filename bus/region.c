@@ -181,6 +181,21 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+hub_status region_inherit(region *self, int memory_fd, const int doorbells[REGION_ROWS], int master_doorbell,
+                          error *why)
+{
+    hub_status status = region_attach(self, memory_fd, why);
+    if (status != HUB_OK)
+        return status;
+    self->master_doorbell = master_doorbell;
+    if (master_doorbell < 0 && (status = make_doorbell(&self->master_doorbell, why)) != HUB_OK) {
+        region_close(self);
+        return status;
+    }
+    memcpy(self->doorbells, doorbells, sizeof self->doorbells);
+    return HUB_OK;
+}
+
 void region_close(region *self)
 {
     if (self->header)

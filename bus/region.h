@@ -49,6 +49,15 @@ hub_status region_create(region *region, size_t log_size, error *error);
  * not match. */
 hub_status region_attach(region *region, int memory_fd, error *error);
 
+/*
+ * For a master that goes on with the region of another one: maps it and takes the doorbells over, by their
+ * numbers, when all is well. With a master_doorbell of -1 a new one is made: workers ring the master that
+ * forked them. Errors: as region_attach; HUB_ESYSTEM (eventfd). Nothing was taken over then; in any case
+ * memory_fd stays the caller's.
+ */
+hub_status region_inherit(region *region, int memory_fd, const int doorbells[REGION_ROWS],
+                          int master_doorbell, error *error);
+
 /* Unmaps it and closes its descriptors. */
 void region_close(region *region);
 

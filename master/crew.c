@@ -147,6 +147,7 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
     const release *what = place->release;
     row *score = &self->region.rows[index];
     atomic_store(&score->release, what->number);
+    atomic_store(&score->farewell, self->orphan_farewell);
     worker_listener inherited[LISTENERS_MAX];
     birth mine = {
         self->worker,
@@ -192,6 +193,10 @@ static void step(crew *self, slot *place, slot_event event, uint64_t now_ns);
 static void fork_worker(crew *self, slot *place, uint64_t now_ns)
 {
     error failure = {.status = HUB_OK};
+    if (self->may_fill && !self->may_fill(self->arg, place->number)) {
+        step(self, place, SLOT_TERMINATE, now_ns);
+        return;
+    }
     if (claim_and_fork(self, place, &failure) == HUB_OK) {
         log_debug("worker %u (pid %d) boots release %u", place->number, (int)place->pid,
                   place->release->number);
@@ -268,6 +273,19 @@ void crew_want_all(crew *self)
 void crew_tell_all(crew *self, slot_event event, row_farewell farewell)
 {
     visit_all(self, tell, &(telling){event, farewell, clock_monotonic_ns()});
+}
+
+static void set_farewell(crew *self, slot *place, const void *what)
+{
+    (void)what;
+    if (slot_filled(place) && place->wanted)
+        atomic_store(&crew_row(self, place)->farewell, self->orphan_farewell);
+}
+
+void crew_set_orphan_farewell(crew *self, row_farewell farewell)
+{
+    self->orphan_farewell = farewell;
+    visit_all(self, set_farewell, NULL);
 }
 
 void crew_pass_time(crew *self)
@@ -359,6 +377,37 @@ bool crew_is_crowded(const crew *self)
     for (const slot *place = self->leaving; place; place = place->next)
         leaving += slot_filled(place);
     return leaving + self->count + 1 > REGION_ROWS - GATEWAY_ROWS;
+}
+
+hub_status crew_empty_slot(crew *self, unsigned number)
+{
+    slot *before = self->slots[number];
+    slot *empty = slot_new(self, number, before->release);
+    if (!empty) {
+        tell(self, before, &(telling){SLOT_TERMINATE, FAREWELL_REPLACED, clock_monotonic_ns()});
+        return HUB_ENOMEM;
+    }
+    self->slots[number] = empty;
+    send_away(self, before);
+    return HUB_OK;
+}
+
+hub_status crew_adopt(crew *self, const slot *facts, bool leaving, release *what)
+{
+    if (!leaving && facts->number != self->count)
+        return HUB_EINVAL;
+    slot *place = slot_new(self, facts->number, what);
+    if (!place)
+        return HUB_ENOMEM;
+    release *held = place->release;
+    *place = *facts;
+    place->release = held;
+    place->next = NULL;
+    if (leaving)
+        let_leave(self, place);
+    else
+        self->slots[self->count++] = place;
+    return HUB_OK;
 }
 
 hub_status crew_start_successor(crew *self, unsigned number, release *what)
@@ -508,16 +557,24 @@ bool crew_is_manned(const crew *self)
 
 /* ---- open and close ---- */
 
-hub_status crew_open(crew *self, size_t log_size, error *failure)
+hub_status crew_open_on(crew *self, const region *ready, const int parent_pipe[2], error *failure)
 {
+    self->region = *ready;
     self->parent_pipe[0] = self->parent_pipe[1] = -1;
-    self->region.memory_fd = -1;
-    hub_status status = region_create(&self->region, log_size, failure);
-    if (status != HUB_OK)
-        return status;
-    if (pipe2(self->parent_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+    if (parent_pipe)
+        memcpy(self->parent_pipe, parent_pipe, sizeof self->parent_pipe);
+    else if (pipe2(self->parent_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
         return error_set(failure, HUB_ESYSTEM, "cannot make a pipe: %s", strerror(errno));
     return HUB_OK;
+}
+
+hub_status crew_open(crew *self, size_t log_size, error *failure)
+{
+    region made;
+    self->parent_pipe[0] = self->parent_pipe[1] = -1;
+    self->region.memory_fd = -1;
+    hub_status status = region_create(&made, log_size, failure);
+    return status == HUB_OK ? crew_open_on(self, &made, NULL, failure) : status;
 }
 
 void crew_close(crew *self)

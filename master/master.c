@@ -13,6 +13,7 @@
 #include "master/release.h"
 #include "master/roll.h"
 #include "master/shelf.h"
+#include "master/upgrade.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -35,6 +36,8 @@ enum {
     WOKEN_MORE = 1 << 7,
     WOKEN_FEWER = 1 << 8,
     WOKEN_REOPEN = 1 << 9,
+    WOKEN_UPGRADE = 1 << 10,
+    WOKEN_OTHER = 1 << 11,
 };
 
 /* What the master does when it gets a signal, and nothing but these. */
@@ -42,9 +45,9 @@ static const struct {
     int number;
     unsigned woken;
 } signals_read[] = {
-    {SIGCHLD, WOKEN_CHILD}, {SIGHUP, WOKEN_RELOAD}, {SIGTERM, WOKEN_TERMINATE},
-    {SIGINT, WOKEN_QUIT},   {SIGQUIT, WOKEN_QUIT},  {SIGWINCH, WOKEN_PAUSE},
-    {SIGTTIN, WOKEN_MORE},  {SIGTTOU, WOKEN_FEWER}, {SIGUSR1, WOKEN_REOPEN},
+    {SIGCHLD, WOKEN_CHILD},  {SIGHUP, WOKEN_RELOAD},   {SIGTERM, WOKEN_TERMINATE}, {SIGINT, WOKEN_QUIT},
+    {SIGQUIT, WOKEN_QUIT},   {SIGWINCH, WOKEN_PAUSE},  {SIGTTIN, WOKEN_MORE},      {SIGTTOU, WOKEN_FEWER},
+    {SIGUSR1, WOKEN_REOPEN}, {SIGUSR2, WOKEN_UPGRADE},
 };
 
 typedef enum master_phase {
@@ -55,6 +58,9 @@ typedef enum master_phase {
     MASTER_DRAINING, /* no worker is wanted; those that are left finish */
     MASTER_ENDING,   /* no worker is wanted; those that are left end at once */
 } master_phase;
+
+/* What the pid file of a master is called more while the one before it lives. */
+#define SECOND_PIDFILE ".2"
 
 struct master {
     const master_options *options;
@@ -67,6 +73,8 @@ struct master {
     listener_set listeners;
     crew crew;
     roll roll;
+    upgrade upgrade;
+    bool upgrade_wanted; /* asked for while a reload was under way */
 
     release *next; /* being sealed; NULL: none */
     pid_t sealer;
@@ -78,7 +86,7 @@ struct master {
 
     struct ev_loop *loop;
     int signals;
-    ev_io signal_watcher, doorbell_watcher;
+    ev_io signal_watcher, doorbell_watcher, other_watcher;
     ev_timer timer;
 };
 
@@ -120,15 +128,28 @@ static void say_listeners(const struct master *master)
 static void on_ready(void *arg, slot *place)
 {
     struct master *master = arg;
+    bool is_first = master->phase == MASTER_STARTING;
     roll_ready(&master->roll, place);
-    if (master->phase != MASTER_STARTING)
-        return;
-    master->phase = MASTER_SERVING;
-    shelf_keep(&master->shelf, master->roll.proven);
-    say_listeners(master);
-    daemon_say(MASTER_EXIT_OK);
-    notify_ready(&master->notify);
-    crew_want_all(&master->crew);
+    if (is_first) {
+        master->phase = MASTER_SERVING;
+        shelf_keep(&master->shelf, master->roll.proven);
+        say_listeners(master);
+        daemon_say(MASTER_EXIT_OK);
+        notify_ready(&master->notify);
+    }
+    if (upgrade_is_taking(&master->upgrade))
+        upgrade_take(&master->upgrade, place);
+    else if (is_first)
+        crew_want_all(&master->crew);
+}
+
+/* Until a new master has taken everything over, what fails in it is undone, and the old one goes on. */
+static void undo_upgrade(struct master *master, unsigned number, int exit_code)
+{
+    char why[64];
+    snprintf(why, sizeof why, "worker %u did not live", number);
+    if (upgrade_give_back(&master->upgrade, why))
+        master->exit_code = exit_code;
 }
 
 static void on_end(void *arg, const crew_end *end)
@@ -137,7 +158,12 @@ static void on_end(void *arg, const crew_end *end)
     bool is_application = WIFEXITED(end->status) && WEXITSTATUS(end->status) == WORKER_EXIT_APP;
     if (master->phase == MASTER_STARTING)
         end->place->wanted = false;
-    give_up_start(master, is_application ? MASTER_EXIT_APP : MASTER_EXIT_BOOT);
+    int exit_code = is_application ? MASTER_EXIT_APP : MASTER_EXIT_BOOT;
+    give_up_start(master, exit_code);
+    if (!end->told && !is_stopping(master) && upgrade_is_taking(&master->upgrade))
+        undo_upgrade(master, end->place->number, exit_code);
+    if (master->upgrade.phase == UPGRADE_RETURNING)
+        end->place->wanted = false;
     if (!is_stopping(master))
         roll_ended(&master->roll, end);
 }
@@ -148,6 +174,7 @@ static void on_unforked(void *arg)
     give_up_start(master, MASTER_EXIT_BOOT);
     if (!is_stopping(master))
         roll_unforked(&master->roll);
+    upgrade_give_back(&master->upgrade, "a worker could not be forked");
 }
 
 /* ---- addresses ---- */
@@ -215,11 +242,25 @@ static void abandon_reload(struct master *master)
     notify_ready(&master->notify);
 }
 
+/* After WINCH it means that workers are wanted here again, as with any reload. */
+static bool reload_meets_upgrade(struct master *master)
+{
+    if (!upgrade_is_giving(&master->upgrade))
+        return false;
+    if (master->phase == MASTER_PAUSED && master->upgrade.phase == UPGRADE_GIVING)
+        upgrade_take_back(&master->upgrade);
+    else
+        log_warning("an upgrade is under way: SIGHUP changes nothing; send it to process %d when that has "
+                    "taken over",
+                    (int)master->upgrade.other);
+    return true;
+}
+
 static void reload(struct master *master)
 {
-    if (is_stopping(master))
+    if (is_stopping(master) || reload_meets_upgrade(master))
         return;
-    if (is_reloading(master)) {
+    if (is_reloading(master) || upgrade_is_taking(&master->upgrade)) {
         master->reload_again = true;
         log_info("a reload is under way: another one follows it");
         return;
@@ -252,6 +293,16 @@ static void apply_worker_count(struct master *master, const config *settings)
         log_error("no memory for %u workers", count);
 }
 
+/* The number that TTIN and TTOU made under the last master stays until the configuration changes. */
+static void inherit_worker_count(struct master *master)
+{
+    const handover *from = master->upgrade.inherited;
+    if (!from || master->crew.count)
+        return;
+    if (crew_resize(&master->crew, from->count, master->roll.target) == HUB_OK)
+        master->configured = from->configured;
+}
+
 /* The release is sealed: workers may boot it. */
 static void install(struct master *master, release *what)
 {
@@ -262,6 +313,7 @@ static void install(struct master *master, release *what)
     if (master->phase != MASTER_SEALING && logs_apply(settings, &failure) != HUB_OK)
         log_error("%s; the logs go on as they were", failure.text);
     roll_to(&master->roll, what);
+    inherit_worker_count(master);
     if (master->phase != MASTER_SERVING) /* else once it runs everywhere: until then it may be abandoned */
         apply_worker_count(master, settings);
     if (master->phase == MASTER_SEALING) {
@@ -329,12 +381,108 @@ static void on_rolled(void *arg, bool reached)
     crew_want_all(&master->crew);
 }
 
+/* ---- upgrades ---- */
+
+static upgrade_facts upgrade_facts_of(const struct master *master)
+{
+    return (upgrade_facts){master->roll.target, master->releases, master->configured,
+                           master->phase == MASTER_PAUSED};
+}
+
+static void begin_upgrade(struct master *master)
+{
+    upgrade_facts facts = upgrade_facts_of(master);
+    if (is_stopping(master))
+        return;
+    if (is_reloading(master)) {
+        log_info("a reload is under way: the upgrade follows it");
+        master->upgrade_wanted = true;
+        return;
+    }
+    master->upgrade_wanted = false;
+    upgrade_begin(&master->upgrade, &facts);
+}
+
+static void hear_other(struct master *master)
+{
+    upgrade_hear(&master->upgrade);
+    if (master->upgrade.phase == UPGRADE_RESTORING && master->phase == MASTER_PAUSED)
+        master->phase = MASTER_SERVING;
+}
+
+static void leave_for(struct master *master)
+{
+    master->phase = MASTER_DRAINING;
+    listener_close_all(&master->listeners);
+    crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_REPLACED);
+}
+
+/* The new master has everything. */
+static void on_given(void *arg)
+{
+    leave_for(arg);
+}
+
+/* The old master has everything back. */
+static void on_returned(void *arg)
+{
+    struct master *master = arg;
+    if (!is_stopping(master))
+        leave_for(master);
+}
+
+/* The old master is gone: from now on this is the server's main process. */
+static void on_alone(void *arg, pid_t before)
+{
+    struct master *master = arg;
+    error failure = {.status = HUB_OK};
+    if (is_stopping(master))
+        return;
+    log_info("this master is alone: the upgrade is complete");
+    if (!master->pidfile)
+        return;
+    char *path = strndup(master->pidfile, strlen(master->pidfile) - strlen(SECOND_PIDFILE));
+    if (path) /* one that was killed has left it */
+        pidfile_remove_of(path, before);
+    if (path && pidfile_rename(master->pidfile, path, &failure) == HUB_OK) {
+        free(master->pidfile);
+        master->pidfile = path;
+        return;
+    }
+    log_error("%s; the pid file stays %s", path ? failure.text : "no memory for the name of the pid file",
+              master->pidfile);
+    free(path);
+}
+
+/* A new master that was killed cannot remove its pid file. */
+static void remove_second_pidfile(const struct master *master, pid_t pid)
+{
+    char *path;
+    if (!master->pidfile || asprintf(&path, "%s%s", master->pidfile, SECOND_PIDFILE) < 0)
+        return;
+    pidfile_remove_of(path, pid);
+    free(path);
+}
+
+static bool finish_upgrade(struct master *master, pid_t pid, int status)
+{
+    upgrade_facts facts = upgrade_facts_of(master);
+    if (!upgrade_reaped(&master->upgrade, pid, status, &facts))
+        return false;
+    remove_second_pidfile(master, pid);
+    return true;
+}
+
 /* ---- numbers ---- */
 
 static void resize(struct master *master, int change)
 {
     if (master->phase != MASTER_SERVING && master->phase != MASTER_PAUSED)
         return;
+    if (upgrade_is_giving(&master->upgrade) || upgrade_is_taking(&master->upgrade)) {
+        log_warning("an upgrade is under way: the number of workers stays %u", master->crew.count);
+        return;
+    }
     unsigned count = master->crew.count + (unsigned)change;
     if (count < 1 || count > CONFIG_WORKERS_MAX) {
         log_warning("there %s: %u workers is the %s", count < 1 ? "is one worker left" : "are enough workers",
@@ -352,8 +500,12 @@ static void resize(struct master *master, int change)
 
 static void pause_workers(struct master *master)
 {
-    if (master->phase != MASTER_SERVING)
+    if (master->phase != MASTER_SERVING || master->upgrade.phase == UPGRADE_RESTORING)
         return;
+    if (upgrade_is_taking(&master->upgrade)) {
+        log_warning("an upgrade is under way: SIGWINCH changes nothing");
+        return;
+    }
     log_info("the workers finish and the master stays; SIGHUP starts workers again");
     master->phase = MASTER_PAUSED;
     master->resuming = false;
@@ -410,16 +562,19 @@ static void read_signals(struct master *master)
  * when the last worker has closed its own. */
 static void drain(struct master *master)
 {
-    if (is_stopping(master))
+    if (is_stopping(master) || upgrade_give_back(&master->upgrade, NULL))
         return;
+    upgrade_leave(&master->upgrade);
     if (master->roll.target)
         log_info("finishing: workers have %g s (graceful-timeout)",
                  in_seconds(master->roll.target->limits.graceful_ns));
     master->phase = MASTER_DRAINING;
     notify_stopping(&master->notify);
-    listener_shut(&master->listeners);
+    bool others_serve = upgrade_others_serve(&master->upgrade);
+    if (!others_serve)
+        listener_shut(&master->listeners);
     listener_close_all(&master->listeners);
-    crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_STOP);
+    crew_tell_all(&master->crew, SLOT_TERMINATE, others_serve ? FAREWELL_REPLACED : FAREWELL_STOP);
 }
 
 static void end_at_once(struct master *master)
@@ -428,6 +583,7 @@ static void end_at_once(struct master *master)
         return;
     log_info("ending at once");
     notify_stopping(&master->notify);
+    upgrade_leave(&master->upgrade);
     master->phase = MASTER_ENDING;
     listener_close_all(&master->listeners);
     crew_tell_all(&master->crew, SLOT_QUIT, FAREWELL_STOP);
@@ -461,6 +617,8 @@ static void reap_children(struct master *master)
         pid_t pid = waitpid(ended.si_pid, &status, WNOHANG);
         if (pid > 0 && pid == master->sealer)
             finish_release(master, status);
+        else if (pid > 0 && finish_upgrade(master, pid, status))
+            continue;
         else if (pid > 0 && !crew_bury(&master->crew, pid, status))
             log_debug("reaped process %d, which is no worker", (int)pid);
         ended.si_pid = 0;
@@ -481,6 +639,22 @@ static void on_doorbell(struct ev_loop *loop, ev_io *watcher, int events)
     ((struct master *)ev_userdata(loop))->woken |= WOKEN_DOORBELL;
 }
 
+static void on_other(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)watcher, (void)events;
+    ((struct master *)ev_userdata(loop))->woken |= WOKEN_OTHER;
+}
+
+static void watch_other(void *arg, int channel)
+{
+    struct master *master = arg;
+    ev_io_stop(master->loop, &master->other_watcher);
+    if (channel < 0)
+        return;
+    ev_io_init(&master->other_watcher, on_other, channel, EV_READ);
+    ev_io_start(master->loop, &master->other_watcher);
+}
+
 /* The deadlines are looked at in every turn; the timer only makes the turn come. */
 static void on_time(struct ev_loop *loop, ev_timer *watcher, int events)
 {
@@ -499,6 +673,7 @@ static void set_timer(struct master *master)
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t next_ns = earlier(crew_deadline_ns(&master->crew), roll_deadline_ns(&master->roll));
     next_ns = earlier(next_ns, notify_deadline_ns(&master->notify));
+    next_ns = earlier(next_ns, upgrade_deadline_ns(&master->upgrade));
     ev_timer_stop(master->loop, &master->timer);
     if (next_ns == 0)
         return;
@@ -510,10 +685,15 @@ static void set_timer(struct master *master)
 /* Slots that should have another worker get one. */
 static void roll_on(struct master *master)
 {
+    if (upgrade_is_giving(&master->upgrade) || upgrade_is_taking(&master->upgrade) ||
+        master->upgrade.phase == UPGRADE_RETURNING)
+        return;
     if (master->phase == MASTER_SERVING)
         roll_turn(&master->roll);
     if (master->phase != MASTER_SEALING && master->reload_again && !is_reloading(master))
         reload(master);
+    if (master->upgrade_wanted && !is_reloading(master))
+        begin_upgrade(master);
 }
 
 /* What a service manager shows of the server. */
@@ -546,6 +726,8 @@ static void run_loop(struct master *master)
             reap_children(master);
         if (take(master, WOKEN_REOPEN))
             reopen_logs(master);
+        if (take(master, WOKEN_OTHER))
+            hear_other(master);
         if (take(master, WOKEN_RELOAD))
             reload(master);
         if (take(master, WOKEN_PAUSE))
@@ -554,7 +736,10 @@ static void run_loop(struct master *master)
             resize(master, 1);
         if (take(master, WOKEN_FEWER))
             resize(master, -1);
+        if (take(master, WOKEN_UPGRADE))
+            begin_upgrade(master);
         crew_pass_time(&master->crew);
+        upgrade_turn(&master->upgrade);
         roll_on(master);
     }
 }
@@ -585,7 +770,8 @@ static hub_status open_listeners(struct master *master, const config *settings, 
     char *const *binds = binds_of(settings);
     hub_status status = HUB_OK;
     for (size_t i = 0; binds[i] && status == HUB_OK; i++)
-        status = listener_open(&master->listeners, binds[i], &options, failure);
+        if (!upgrade_has(&master->upgrade, binds[i]))
+            status = listener_open(&master->listeners, binds[i], &options, failure);
     return status;
 }
 
@@ -594,8 +780,8 @@ static hub_status write_pidfile(struct master *master, const config *settings, e
 {
     if (!settings->pid)
         return HUB_OK;
-    char *path = strdup(settings->pid);
-    if (!path)
+    char *path = NULL;
+    if (asprintf(&path, "%s%s", settings->pid, upgrade_is_second(&master->upgrade) ? SECOND_PIDFILE : "") < 0)
         return error_set(failure, HUB_ENOMEM, "no memory for the name of the pid file");
     hub_status status = pidfile_write(path, failure);
     if (status == HUB_OK)
@@ -605,11 +791,41 @@ static hub_status write_pidfile(struct master *master, const config *settings, e
     return status;
 }
 
-static hub_status open_crew(struct master *master, const config *settings, error *failure)
+/* Only this master's slots are filled; a new one boots its workers beside those of the old. */
+static bool may_fill(void *arg, unsigned number)
 {
+    const struct master *master = arg;
+    return upgrade_owns(&master->upgrade, number);
+}
+
+/* What another master has left, if any; before anything is opened. */
+static hub_status inherit(struct master *master, const config *settings, region *shared, error *failure)
+{
+    master->crew.binds_of = binds_of;
+    master->upgrade.crew = &master->crew;
+    master->upgrade.listeners = &master->listeners;
+    master->upgrade.watch = watch_other;
+    master->upgrade.given = on_given;
+    master->upgrade.returned = on_returned;
+    master->upgrade.alone = on_alone;
+    master->upgrade.arg = master;
+    if (!upgrade_found())
+        return HUB_OK;
+    master->releases = upgrade_found()->releases;
+    return upgrade_inherit(&master->upgrade, upgrade_found(), settings, shared, failure);
+}
+
+static bool is_in_place(const struct master *master)
+{
+    return master->upgrade.inherited && master->upgrade.inherited->mode == HANDOVER_IN_PLACE;
+}
+
+static hub_status open_crew(struct master *master, const config *settings, const region *shared,
+                            error *failure)
+{
+    master->crew.may_fill = may_fill;
     master->crew.worker = master->options->worker;
     master->crew.listeners = &master->listeners;
-    master->crew.binds_of = binds_of;
     master->crew.on_ready = on_ready;
     master->crew.on_end = on_end;
     master->crew.on_unforked = on_unforked;
@@ -617,7 +833,10 @@ static hub_status open_crew(struct master *master, const config *settings, error
     master->roll.crew = &master->crew;
     master->roll.done = on_rolled;
     master->roll.arg = master;
-    return crew_open(&master->crew, settings->log_size, failure);
+    if (!shared->header)
+        return crew_open(&master->crew, settings->log_size, failure);
+    return crew_open_on(&master->crew, shared,
+                        is_in_place(master) ? master->upgrade.inherited->parent_pipe : NULL, failure);
 }
 
 static hub_status open_loop(struct master *master, error *failure)
@@ -632,22 +851,74 @@ static hub_status open_loop(struct master *master, error *failure)
     ev_timer_init(&master->timer, on_time, 0., 0.);
     ev_io_start(master->loop, &master->signal_watcher);
     ev_io_start(master->loop, &master->doorbell_watcher);
+    ev_init(&master->other_watcher, on_other);
+    if (master->upgrade.channel >= 0)
+        watch_other(master, master->upgrade.channel);
     return HUB_OK;
 }
 
 static hub_status open_master(struct master *master, error *failure)
 {
     const config *settings = master->options->config;
+    region shared = {.header = NULL};
     hub_status status;
     if ((status = open_signals(master, failure)) != HUB_OK)
+        return status;
+    if ((status = inherit(master, settings, &shared, failure)) != HUB_OK)
         return status;
     if ((status = open_listeners(master, settings, failure)) != HUB_OK)
         return status;
     if ((status = write_pidfile(master, settings, failure)) != HUB_OK)
         return status;
-    if ((status = open_crew(master, settings, failure)) != HUB_OK)
+    if ((status = open_crew(master, settings, &shared, failure)) != HUB_OK)
         return status;
     return open_loop(master, failure);
+}
+
+static slot slot_of(const handover_worker *from)
+{
+    return (slot){.number = from->number,
+                  .state = (slot_state)from->state,
+                  .wanted = from->wanted,
+                  .degraded = from->degraded,
+                  .deadline_ns = from->deadline_ns,
+                  .forked_ns = from->forked_ns,
+                  .ready_ns = from->ready_ns,
+                  .look_ns = from->look_ns,
+                  .failures = from->failures,
+                  .quick_ends = from->quick_ends,
+                  .pid = from->pid,
+                  .row = from->row,
+                  .word = from->word,
+                  .generation = from->generation};
+}
+
+/* The workers of the image before: they run the release before, with what the configuration says by now. */
+static hub_status adopt_workers(struct master *master, config *settings, error *failure)
+{
+    const handover *from = master->upgrade.inherited;
+    config fresh;
+    release *running;
+    hub_status status = config_reload(settings, &fresh, master->options->argc, master->options->argv,
+                                      report_fixed, NULL, failure);
+    if (status == HUB_OK)
+        status = release_adopt(&running, from->release, &fresh, from->module, failure);
+    if (status != HUB_OK)
+        return status;
+    roll_adopt(&master->roll, running);
+    shelf_keep(&master->shelf, running);
+    for (uint32_t i = 0; status == HUB_OK && i < from->worker_count; i++) {
+        slot facts = slot_of(&from->workers[i]);
+        status = crew_adopt(&master->crew, &facts, from->workers[i].leaving, running);
+        if (status != HUB_OK)
+            error_set(failure, status, "the workers that run cannot be adopted: %s", hub_status_text(status));
+    }
+    release_drop(running);
+    master->configured = from->configured;
+    master->phase = from->paused ? MASTER_PAUSED : MASTER_SERVING;
+    master->woken = WOKEN_SIGNAL | WOKEN_DOORBELL | WOKEN_CHILD;
+    log_info("hubbub %s has taken over in place, with %u workers", HUB_VERSION, master->crew.count);
+    return status;
 }
 
 static void close_master(struct master *master)
@@ -669,6 +940,7 @@ static void close_master(struct master *master)
     if (master->pidfile)
         pidfile_remove(master->pidfile);
     free(master->pidfile);
+    upgrade_close(&master->upgrade);
 }
 
 int master_run(const master_options *options)
@@ -683,9 +955,11 @@ int master_run(const master_options *options)
     master->exit_code = MASTER_EXIT_SYSTEM;
     master->signals = -1;
     notify_open(&master->notify, options->config->daemon);
+    master->upgrade.channel = master->upgrade.owners_fd = -1;
 
     fflush(NULL); /* else every child would write again what is still buffered */
-    if (open_master(master, &failure) != HUB_OK) {
+    if (open_master(master, &failure) != HUB_OK ||
+        (is_in_place(master) && adopt_workers(master, options->config, &failure) != HUB_OK)) {
         log_error("%s", failure.text);
     } else if (begin_release(master, options->config) == HUB_OK) {
         master->exit_code = MASTER_EXIT_OK;

@@ -40,6 +40,12 @@ void roll_to(roll *self, release *target)
     self->begun_ns = clock_monotonic_ns();
 }
 
+void roll_adopt(roll *self, release *running)
+{
+    roll_to(self, running);
+    set_release(&self->proven, running);
+}
+
 static void reach(roll *self)
 {
     self->phase = ROLL_RESTING;

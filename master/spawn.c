@@ -28,6 +28,7 @@ void spawn_reset_signals(void)
     }
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
 }
 
 static int compare_descriptors(const void *a, const void *b)

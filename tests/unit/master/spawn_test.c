@@ -176,6 +176,7 @@ static void a_worker_ignores_what_is_meant_for_its_master(void **state)
     spawn(look_around, NULL, 0);
     assert_true(found->is_ignored[SIGHUP]);
     assert_true(found->is_ignored[SIGUSR1]);
+    assert_true(found->is_ignored[SIGUSR2]);
 }
 
 static void a_worker_is_told_of_its_parents_death(void **state)
