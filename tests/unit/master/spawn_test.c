@@ -147,7 +147,7 @@ static void handlers_masks_and_ignored_signals_do_not_reach_the_child(void **sta
     sigaddset(&some, SIGTERM);
     sigaddset(&some, SIGCHLD);
     sigprocmask(SIG_BLOCK, &some, NULL);
-    signal(SIGUSR2, handle);
+    signal(SIGALRM, handle);
     signal(SIGTERM, handle);
     signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
@@ -159,13 +159,13 @@ static void handlers_masks_and_ignored_signals_do_not_reach_the_child(void **sta
     for (int number = 1; number < NSIG; number++)
         assert_int_equal(sigismember(&before, number), sigismember(&after, number));
     sigprocmask(SIG_UNBLOCK, &some, NULL);
-    signal(SIGUSR2, SIG_DFL);
+    signal(SIGALRM, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
 
     assert_true(sigisemptyset(&found->blocked));
-    static const int shed[] = {SIGUSR2, SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGQUIT, SIGABRT};
+    static const int shed[] = {SIGALRM, SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGQUIT, SIGABRT};
     for (size_t i = 0; i < sizeof(shed) / sizeof(shed[0]); i++)
         assert_true(found->is_default[shed[i]]);
 }
