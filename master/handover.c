@@ -168,6 +168,8 @@ size_t handover_descriptors(const handover *self, int descriptors[HANDOVER_DESCR
     add(descriptors, &count, self->parent_pipe[0]);
     add(descriptors, &count, self->parent_pipe[1]);
     add(descriptors, &count, self->module);
+    for (uint32_t i = 0; i < self->worker_count; i++)
+        add(descriptors, &count, self->workers[i].logs);
     return count;
 }
 

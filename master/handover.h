@@ -13,7 +13,7 @@
 
 enum {
     HANDOVER_VERSION = 1, /* raised whenever a structure below changes */
-    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + REGION_ROWS + 8,
+    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 2 * REGION_ROWS + 8,
 };
 
 typedef enum handover_mode {
@@ -33,7 +33,7 @@ typedef struct handover_listener {
 /* A slot and its worker: the fields of slot.h. */
 typedef struct handover_worker {
     uint32_t number, state, wanted, degraded, leaving;
-    int32_t pid;
+    int32_t pid, logs;
     uint32_t row, generation, failures, quick_ends;
     uint64_t word, deadline_ns, forked_ns, ready_ns, look_ns;
 } handover_worker;

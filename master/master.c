@@ -888,6 +888,7 @@ static slot slot_of(const handover_worker *from)
                   .failures = from->failures,
                   .quick_ends = from->quick_ends,
                   .pid = from->pid,
+                  .logs = from->logs,
                   .row = from->row,
                   .word = from->word,
                   .generation = from->generation};

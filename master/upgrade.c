@@ -137,6 +137,7 @@ static void add_worker(const slot *place, bool leaving, handover *to)
         .degraded = place->degraded,
         .leaving = leaving,
         .pid = place->pid,
+        .logs = place->logs,
         .row = place->row,
         .generation = place->generation,
         .failures = place->failures,

@@ -30,7 +30,7 @@ static handover *make_sample(void)
     snprintf(sample->listeners[0].bind, sizeof sample->listeners[0].bind, "unix:/run/a.sock");
     snprintf(sample->listeners[0].path, sizeof sample->listeners[0].path, "/run/a.sock");
     sample->worker_count = 1;
-    sample->workers[0] = (handover_worker){.number = 1, .state = 3, .pid = 4711, .row = 7};
+    sample->workers[0] = (handover_worker){.number = 1, .state = 3, .pid = 4711, .logs = -1, .row = 7};
     return sample;
 }
 
@@ -182,7 +182,8 @@ static void close_on_exec_is_changed_for_its_descriptors_alone(void **state)
     handover *sample = handover_new();
     int named = memfd_create("named", MFD_CLOEXEC), other = memfd_create("other", MFD_CLOEXEC);
     int found[HANDOVER_DESCRIPTORS_MAX];
-    sample->region = named;
+    sample->worker_count = 1;
+    sample->workers[0].logs = named;
     assert_int_equal(handover_descriptors(sample, found), 1);
     assert_int_equal(found[0], named);
     assert_true(handover_set_cloexec(sample, false));
