@@ -9,6 +9,20 @@ static double in_seconds(uint64_t ns)
     return (double)ns / (double)CLOCK_NS_PER_S;
 }
 
+/* "" when nothing ran, or without memory. */
+static void say_running(char *to, size_t capacity, const row *score)
+{
+    obituary facts = {0};
+    obituary_read_row(&facts, score);
+    to[0] = '\0';
+    FILE *out = fmemopen(to, capacity, "w");
+    if (!out)
+        return;
+    obituary_write_running(&facts, false, out);
+    fclose(out);
+    to[capacity - 1] = '\0';
+}
+
 void note_say(slot_note note, const slot *place, const slot_limits *limits, const row *score)
 {
     switch (note) {
@@ -19,14 +33,10 @@ void note_say(slot_note note, const slot *place, const slot_limits *limits, cons
                   (int)place->pid, in_seconds(limits->boot_ns));
         break;
     case SLOT_STALE: {
-        obituary facts = {0};
-        obituary_read_row(&facts, score);
-        log_error("worker %u (pid %d) has not turned for %g s (timeout)%s%s: SIGABRT", place->number,
-                  (int)place->pid, in_seconds(limits->timeout_ns),
-                  facts.running[0] == '\0' ? ""
-                  : facts.running_now      ? "; it runs "
-                                           : "; it is in its hub, after ",
-                  facts.running);
+        char running[128];
+        say_running(running, sizeof running, score);
+        log_error("worker %u (pid %d) has not turned for %g s (timeout)%s: SIGABRT, its stacks follow",
+                  place->number, (int)place->pid, in_seconds(limits->timeout_ns), running);
         break;
     }
     case SLOT_GRACE_OVER:

@@ -70,7 +70,8 @@ typedef struct greenlet_counts {
 greenlet_counts greenlet_count(void);
 
 /*
- * From now on every switch to a greenlet stores its name in row->running and 1 in row->running_now, and every
+ * From now on every switch to a greenlet stores its name in row->running, the number of
+ * greenlets in row->greenlets and 1 in row->running_now, and every
  * return to the hub 0 in the latter, so that the master can tell what a worker that died was running. NULL:
  * nothing is stored any more, as at first. The row stays the caller's and must outlive the loop.
  */

@@ -169,6 +169,11 @@ double loop_now(void)
     return loop_time;
 }
 
+const char *loop_doing(void)
+{
+    return doing;
+}
+
 static void dump_phase(FILE *out, const char *title, const step_table *phase)
 {
     fprintf(out, "; %s:", title);
