@@ -19,6 +19,7 @@ const char *check_worker_class(const char *text);
 const char *check_variable(const char *text);
 
 /* The option umask: octal digits, 0 to 777. */
+const char *check_account(const char *text); /* a user or a group */
 const char *check_umask(const char *text);
 
 /* The option socket-mode: octal digits, 0 to 777. */

@@ -15,6 +15,7 @@
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/master.h"
+#include "master/privileges.h"
 #include "master/process.h"
 #include "master/title.h"
 #include "master/upgrade.h"
@@ -109,7 +110,7 @@ static int run(config *settings, int argc, char *const argv[])
     int exit_code = MASTER_EXIT_OK;
 
     if (process_enter_folder(settings, &failure) != HUB_OK ||
-        process_check_affinity(settings, &failure) != HUB_OK)
+        process_check_affinity(settings, &failure) != HUB_OK || privileges_find(settings, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_USAGE);
     if (upgrade_is_probe())
         return try_upgrade();

@@ -9,6 +9,7 @@
 #include "master/logs.h"
 #include "master/notify.h"
 #include "master/pidfile.h"
+#include "master/privileges.h"
 #include "master/process.h"
 #include "master/release.h"
 #include "master/roll.h"
@@ -871,6 +872,9 @@ static hub_status open_master(struct master *master, error *failure)
     if ((status = write_pidfile(master, settings, failure)) != HUB_OK)
         return status;
     if ((status = open_crew(master, settings, &shared, failure)) != HUB_OK)
+        return status;
+    /* From here on nothing is opened that only root may open. */
+    if ((status = privileges_settle_master(settings, failure)) != HUB_OK)
         return status;
     return open_loop(master, failure);
 }

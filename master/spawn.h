@@ -26,6 +26,8 @@ typedef struct spawn_request {
  * nobody;
  *   - every descriptor outside `keep` is closed, whether it is close-on-exec or not;
  *   - its log lines are labelled;
+ *   - it becomes the user and group that were found (privileges.h), if any, and asks again for the signal at
+ *     its parent's death, which the kernel forgets with the user;
  *   - no signal is blocked;
  *   - then `run` is called, standard streams are flushed, and the process exits with its result without
  *     running the master's exit handlers.
