@@ -225,8 +225,8 @@ const option options[] = {
         .check = check_account,
         .help = "The user that workers become, with its group and supplementary groups, when root starts the "
                 "server: addresses are bound before. HOME, USER and LOGNAME become that user's. The master "
-                "stays root "
-                "and keeps only what binding and supervising need. Who is not root can name but itself.",
+                "stays root and keeps only what binding and supervising need. Who is not root can name but "
+                "itself.",
     },
     {
         .group = group_process,
@@ -249,8 +249,7 @@ const option options[] = {
         .value_name = "on|off",
         .help = "The master becomes user and group as well, once the addresses are bound and the pid file is "
                 "written. It can then no longer bind addresses below port 1024, read a configuration file "
-                "that only "
-                "root may read, or remove a pid file or unix socket from a folder of root's.",
+                "that only root may read, or remove a pid file or unix socket from a folder of root's.",
     },
     {
         .group = group_process,
@@ -264,8 +263,7 @@ const option options[] = {
         .form = "octal digits, 0 to 777",
         .check = check_umask,
         .help = "Permissions that files and unix sockets do not get, in octal digits. Without it as the "
-                "server was "
-                "started.",
+                "server was started.",
     },
     {
         .group = group_process,

@@ -78,7 +78,4 @@ void local_clear(greenlet *g);
 /* The step or part of the turn in progress, in words. Async-signal-safe. */
 const char *loop_doing(void);
 
-/* Turn number, step and what else describes the loop, for dumps. */
-void loop_dump(FILE *out);
-
 #endif
