@@ -16,11 +16,6 @@
 
 enum { GATEWAY_ROWS = 4 }; /* of the region's rows, not for workers */
 
-static double in_seconds(uint64_t ns)
-{
-    return (double)ns / (double)CLOCK_NS_PER_S;
-}
-
 row *crew_row(const crew *self, const slot *place)
 {
     return &self->region.rows[place->row];
@@ -298,8 +293,7 @@ static void find_deadline(crew *self, slot *place, const void *what)
 {
     (void)self;
     uint64_t *next_ns = *(uint64_t *const *)what;
-    if (place->deadline_ns && (*next_ns == 0 || place->deadline_ns < *next_ns))
-        *next_ns = place->deadline_ns;
+    *next_ns = clock_earlier(*next_ns, place->deadline_ns);
 }
 
 uint64_t crew_deadline_ns(const crew *self)
@@ -462,7 +456,7 @@ static void hear(crew *self, slot *place, const void *what)
 
     step(self, place, SLOT_SAID_READY, now_ns);
     log_info("worker %u (pid %d) ready in %.0f ms, release %u", place->number, (int)place->pid,
-             in_seconds(now_ns - place->forked_ns) * 1000, place->release->number);
+             clock_in_seconds(now_ns - place->forked_ns) * 1000, place->release->number);
     visit_all(self, ring, NULL);
     self->on_ready(self->arg, place);
 }
@@ -515,7 +509,7 @@ static void bury(crew *self, slot *place, int status)
         slot_free(place);
     } else if (place->state == SLOT_BACKOFF) {
         log_info("worker %u is started again in %g s", place->number,
-                 in_seconds(place->deadline_ns > now_ns ? place->deadline_ns - now_ns : 0));
+                 clock_in_seconds(place->deadline_ns > now_ns ? place->deadline_ns - now_ns : 0));
     }
     visit_all(self, ring, NULL);
 }
@@ -553,6 +547,14 @@ bool crew_is_manned(const crew *self)
     bool manned = false, *to = &manned;
     visit_all((crew *)self, count_filled, &to);
     return manned;
+}
+
+bool crew_all_ready(const crew *self)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->slots[i]->state != SLOT_READY)
+            return false;
+    return true;
 }
 
 /* ---- open and close ---- */

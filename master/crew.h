@@ -133,6 +133,9 @@ bool crew_bury(crew *self, pid_t pid, int status);
 /* True while any process of the crew lives. */
 bool crew_is_manned(const crew *self);
 
+/* True while every slot has its worker and none of them still boots. */
+bool crew_all_ready(const crew *self);
+
 /* The row of the worker in a slot. */
 row *crew_row(const crew *self, const slot *place);
 

@@ -82,7 +82,7 @@ static bool ends(const char *text, size_t size)
 static bool listener_is_sound(const handover_listener *item)
 {
     return ends(item->bind, sizeof item->bind) && ends(item->name, sizeof item->name) &&
-           strnlen(item->path, sizeof item->path) < sizeof((listener *)0)->path;
+           ends(item->path, sizeof item->path);
 }
 
 static bool worker_is_sound(const handover_worker *worker)

@@ -25,9 +25,9 @@ typedef enum handover_mode {
 typedef struct handover_listener {
     int32_t fd;
     uint32_t inherited;
-    char bind[384], name[320]; /* both as in listener.h */
-    char path[128];            /* of a unix socket, else "" */
-    uint64_t device, inode;    /* of the path */
+    char bind[384], name[320];                /* both as in listener.h */
+    char path[sizeof(((listener *)0)->path)]; /* of a unix socket, else "" */
+    uint64_t device, inode;                   /* of the path */
 } handover_listener;
 
 /* A slot and its worker: the fields of slot.h. */

@@ -120,7 +120,7 @@ hub_level obituary_write(const obituary *self, char *line, size_t size)
     }
     fprintf(out, "worker %u (pid %d) ", self->slot, (int)self->pid);
     write_cause(self, out);
-    fprintf(out, " after %.1f s", (double)self->uptime_ns / (double)CLOCK_NS_PER_S);
+    fprintf(out, " after %.1f s", clock_in_seconds(self->uptime_ns));
     if (died_booting(self) && !has_said_why(self))
         write_boot(self, out);
     if (self->was_ready && self->connections)

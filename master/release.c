@@ -109,11 +109,6 @@ static int seal_main(void *arg)
 
 /* ---- in the master ---- */
 
-static uint64_t in_ns(double seconds)
-{
-    return seconds > 0 ? (uint64_t)(seconds * (double)CLOCK_NS_PER_S) : 0;
-}
-
 /* What maps and tracebacks show of the application: its file's own name. */
 static const char *base_name(const char *path)
 {
@@ -133,9 +128,9 @@ static release *make_release(unsigned number, config *settings, error *failure)
     *self = (release){.number = number, .settings = *settings, .holders = 1, .module = -1};
     memset(settings, 0, sizeof *settings);
     self->limits = (slot_limits){
-        .boot_ns = in_ns(self->settings.boot_timeout),
-        .timeout_ns = in_ns(self->settings.timeout),
-        .graceful_ns = in_ns(self->settings.graceful_timeout),
+        .boot_ns = clock_in_ns(self->settings.boot_timeout),
+        .timeout_ns = clock_in_ns(self->settings.timeout),
+        .graceful_ns = clock_in_ns(self->settings.graceful_timeout),
     };
     return self;
 }

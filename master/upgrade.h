@@ -74,7 +74,8 @@ typedef struct upgrade {
  */
 hub_status upgrade_remember(char *const argv[], error *error);
 
-/* What the variable named; NULL: nothing. Descriptors in it are close-on-exec again. For upgrade_inherit. */
+/* What the variable named, for upgrade_inherit; NULL: nothing, or it was taken. Descriptors in it are
+ * close-on-exec again. */
 handover *upgrade_found(void);
 
 /* True when this process was only started to try: it should check its configuration and call upgrade_try. */
@@ -111,9 +112,9 @@ bool upgrade_reaped(upgrade *self, pid_t pid, int status, const upgrade_facts *f
 /* ---- in the master that comes ---- */
 
 /*
- * Takes over what upgrade_found gives: the listening sockets that `settings` want go to the set (the others
- * are kept until the old master is gone), the region goes to *shared when `settings` want one of its size,
- * else *shared->header is NULL and the log says what that means. Errors: HUB_ESYSTEM, HUB_EPROTO.
+ * Takes over `found`, which upgrade_found gave: the listening sockets that `settings` want go to the set (the
+ * others are kept until the old master is gone), the region goes to *shared when `settings` want one of its
+ * size, else *shared->header is NULL and the log says what that means. Errors: HUB_ESYSTEM, HUB_EPROTO.
  */
 hub_status upgrade_inherit(upgrade *self, handover *found, const config *settings, region *shared,
                            error *error);
