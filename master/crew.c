@@ -104,8 +104,11 @@ static size_t list_kept(const crew *self, const release *what, const worker_boot
     size_t count = 0;
     for (size_t i = 0; i < boot->listener_count; i++)
         kept[count++] = boot->listeners[i].fd;
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         kept[count++] = self->region.doorbells[i];
+        kept[count++] = self->region.mailboxes[i].writer;
+    }
+    kept[count++] = self->region.mailboxes[boot->row].reader; /* two that read one would split its letters */
     kept[count++] = self->region.memory_fd;
     kept[count++] = self->region.master_doorbell;
     kept[count++] = self->parent_pipe[0];
@@ -162,7 +165,7 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
             .parent_pipe = self->parent_pipe[0],
         },
     };
-    int kept[LISTENERS_MAX + REGION_ROWS + 5 + LOGS_KEPT];
+    int kept[LISTENERS_MAX + 2 * REGION_ROWS + 6 + LOGS_KEPT];
     char label[32];
     snprintf(label, sizeof label, "worker %u", place->number);
     size_t kept_count = list_kept(self, what, &mine.boot, kept);

@@ -29,8 +29,10 @@ handover *handover_new(void)
         return NULL;
     self->channel = self->owners = self->region = self->master_doorbell = self->module = -1;
     self->parent_pipe[0] = self->parent_pipe[1] = -1;
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         self->doorbells[i] = -1;
+        self->mailboxes[i] = (mailbox_ends){-1, -1};
+    }
     return self;
 }
 
@@ -159,8 +161,11 @@ size_t handover_descriptors(const handover *self, int descriptors[HANDOVER_DESCR
     size_t count = 0;
     for (uint32_t i = 0; i < self->listener_count; i++)
         add(descriptors, &count, self->listeners[i].fd);
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         add(descriptors, &count, self->doorbells[i]);
+        add(descriptors, &count, self->mailboxes[i].reader);
+        add(descriptors, &count, self->mailboxes[i].writer);
+    }
     add(descriptors, &count, self->region);
     add(descriptors, &count, self->master_doorbell);
     add(descriptors, &count, self->channel);

@@ -12,8 +12,8 @@
 #include "master/listener.h"
 
 enum {
-    HANDOVER_VERSION = 1, /* raised whenever a structure below changes */
-    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 2 * REGION_ROWS + 8,
+    HANDOVER_VERSION = 2, /* raised whenever a structure below changes */
+    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 4 * REGION_ROWS + 8,
 };
 
 typedef enum handover_mode {
@@ -48,6 +48,7 @@ typedef struct handover {
     int32_t region;          /* memory */
     int32_t master_doorbell; /* -1: the next master has one of its own */
     int32_t doorbells[REGION_ROWS];
+    mailbox_ends mailboxes[REGION_ROWS];
     uint32_t generations[CONFIG_WORKERS_MAX];
     uint32_t listener_count;
     handover_listener listeners[LISTENERS_MAX];

@@ -64,6 +64,7 @@ void inventory_write(handover *to, handover_mode mode, const crew *all, const li
     to->count = all->count;
     to->region = all->region.memory_fd;
     memcpy(to->doorbells, all->region.doorbells, sizeof to->doorbells);
+    memcpy(to->mailboxes, all->region.mailboxes, sizeof to->mailboxes);
     memcpy(to->generations, all->generations, sizeof to->generations);
     list_listeners(listeners, to);
     if (mode == HANDOVER_BESIDE)

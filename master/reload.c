@@ -76,7 +76,7 @@ static void install(struct master *master, release *what)
     if (master->phase == MASTER_SEALING) {
         log_info("hubbub %s: %s, %u worker%s", HUB_VERSION, settings->app, master->crew.count,
                  master->crew.count == 1 ? "" : "s");
-        process_raise_file_limit(settings);
+        process_say_file_limit(settings);
         master->phase = MASTER_STARTING;
         crew_tell(&master->crew, master->crew.slots[0], SLOT_WANTED);
         return;

@@ -3,6 +3,7 @@
 
 #include "master/pidfile.h"
 #include "master/privileges.h"
+#include "master/process.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ hub_status start_open(struct master *master, error *failure)
         return status;
     if ((status = takeover_write_pidfile(master, settings, failure)) != HUB_OK)
         return status;
+    process_raise_file_limit();
     if ((status = open_crew(master, settings, &shared, failure)) != HUB_OK)
         return status;
     /* From here on nothing is opened that only root may open. */

@@ -79,8 +79,11 @@ bool upgrade_has(const upgrade *self, const char *address)
 
 static void drop_region(const handover *from)
 {
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         close(from->doorbells[i]);
+        close(from->mailboxes[i].reader);
+        close(from->mailboxes[i].writer);
+    }
 }
 
 /* In place the workers that run need their region whatever the configuration says by now. */
@@ -88,7 +91,8 @@ static hub_status adopt_region(upgrade *self, const config *settings, region *sh
 {
     const handover *from = self->inherited;
     bool in_place = from->mode == HANDOVER_IN_PLACE;
-    hub_status status = region_inherit(shared, from->region, from->doorbells, from->master_doorbell, failure);
+    hub_status status = region_inherit(shared, from->region, from->doorbells, from->mailboxes,
+                                       from->master_doorbell, failure);
     if (status == HUB_OK && shared->log_size != settings->log_size && !in_place) {
         status = error_set(failure, HUB_EPROTO, "log: its size is %zu, and %zu is configured",
                            shared->log_size, settings->log_size);
