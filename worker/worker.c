@@ -17,6 +17,7 @@
 #include "worker/net/connection.h"
 #include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
+#include "worker/sio/sid.h"
 #include "worker/ws/websocket.h"
 
 #include <errno.h>
@@ -346,6 +347,7 @@ static hub_status open_bus(const worker_boot *boot, error *why)
     hub_status status = bus_open(&worker.bus, boot->region, boot->row, why);
     if (status != HUB_OK)
         return status;
+    sid_open(region_secret_key(boot->region));
     return fanout_open(worker.bus, row_incarnation(atomic_load(&worker.row->word)), why);
 }
 
