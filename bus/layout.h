@@ -12,7 +12,7 @@
 #include "bus/region.h"
 
 enum {
-    REGION_LAYOUT = 1,         /* raised whenever any structure in the region changes */
+    REGION_LAYOUT = 2,         /* raised whenever any structure in the region changes */
     REGION_HEADER_SIZE = 4096, /* bytes kept for the header */
 };
 
@@ -23,7 +23,7 @@ struct region_header {
     uint32_t rows;
     uint64_t log_size;
     uint64_t epoch;
-    hash_key key;
+    hash_key key, secret;
     uint32_t checksum; /* crc32c of what stands above */
 
     /* written by the master */

@@ -3,6 +3,7 @@
 
 #include "bus/interest.h"
 #include "bus/layout.h"
+#include "bus/mailbox.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -99,14 +100,16 @@ static hub_status make_doorbell(int *fd, error *why)
     if (*fd >= 0)
         return HUB_OK;
     return error_set(why, HUB_ESYSTEM, "log: eventfd failed: %s%s", strerror(errno),
-                     errno == EMFILE || errno == ENFILE ? "; raise ulimit -n by at least 256" : "");
+                     errno == EMFILE || errno == ENFILE ? "; raise ulimit -n by at least 512" : "");
 }
 
 static void set_nothing_open(region *self)
 {
     *self = (struct region){.memory_fd = -1, .master_doorbell = -1};
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         self->doorbells[i] = -1;
+        self->mailboxes[i] = (mailbox_ends){-1, -1};
+    }
 }
 
 hub_status region_create(region *self, size_t log_size, error *why)
@@ -121,6 +124,8 @@ hub_status region_create(region *self, size_t log_size, error *why)
         status = make_doorbell(&self->master_doorbell, why);
     for (unsigned i = 0; status == HUB_OK && i < REGION_ROWS; i++)
         status = make_doorbell(&self->doorbells[i], why);
+    for (unsigned i = 0; status == HUB_OK && i < REGION_ROWS; i++)
+        status = mailbox_ends_make(&self->mailboxes[i], why);
     if (status != HUB_OK) {
         region_close(self);
         return status;
@@ -132,6 +137,7 @@ hub_status region_create(region *self, size_t log_size, error *why)
     header->log_size = log_size;
     header->epoch = hash_key_random().k0 | 1;
     header->key = hash_key_random();
+    header->secret = hash_key_random();
     header->checksum = header_checksum(header);
     atomic_store(&header->head, first_position(log_size));
     atomic_store(&header->limit, first_position(log_size));
@@ -181,20 +187,43 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+hub_status region_inherit(region *self, int memory_fd, const int doorbells[REGION_ROWS],
+                          const mailbox_ends mailboxes[REGION_ROWS], int master_doorbell, error *why)
+{
+    hub_status status = region_attach(self, memory_fd, why);
+    if (status != HUB_OK)
+        return status;
+    self->master_doorbell = master_doorbell;
+    if (master_doorbell < 0 && (status = make_doorbell(&self->master_doorbell, why)) != HUB_OK) {
+        region_close(self);
+        return status;
+    }
+    memcpy(self->doorbells, doorbells, sizeof self->doorbells);
+    memcpy(self->mailboxes, mailboxes, sizeof self->mailboxes);
+    return HUB_OK;
+}
+
 void region_close(region *self)
 {
     if (self->header)
         munmap(self->header, self->size);
     close_fd(&self->memory_fd);
     close_fd(&self->master_doorbell);
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         close_fd(&self->doorbells[i]);
+        mailbox_ends_close(&self->mailboxes[i]);
+    }
     set_nothing_open(self);
 }
 
 hash_key region_hash_key(const region *self)
 {
     return self->header->key;
+}
+
+hash_key region_secret_key(const region *self)
+{
+    return self->header->secret;
 }
 
 uint64_t region_epoch(const region *self)
@@ -230,27 +259,66 @@ static void zero_counters(row *r)
     atomic_store(&r->gap_cells, 0);
 }
 
-hub_status region_claim_row(const region *self, uint16_t slot, uint32_t generation, unsigned *index)
+static bool claim(const region *self, unsigned index, uint16_t slot, uint32_t generation)
 {
     region_header *header = self->header;
-    for (unsigned i = 0; i < REGION_ROWS; i++) {
-        row *r = &self->rows[i];
-        row_word word = atomic_load(&r->word);
-        if (row_state_of(word) != ROW_FREE)
-            continue;
-        uint32_t incarnation = atomic_fetch_add(&header->incarnations, 1) + 1;
-        if (!atomic_compare_exchange_strong(&r->word, &word, row_word_of(incarnation, slot, ROW_BOOTING)))
-            continue;
-        zero_counters(r);
-        atomic_store(&r->generation, generation);
-        atomic_store(&r->booted_ns, clock_monotonic_ns());
-        uint32_t used = atomic_load(&header->rows_used);
-        while (used <= i && !atomic_compare_exchange_weak(&header->rows_used, &used, i + 1))
-            ;
-        *index = i;
-        return HUB_OK;
-    }
+    row *r = &self->rows[index];
+    row_word word = atomic_load(&r->word);
+    if (row_state_of(word) != ROW_FREE)
+        return false;
+    uint32_t incarnation = atomic_fetch_add(&header->incarnations, 1) + 1;
+    if (!atomic_compare_exchange_strong(&r->word, &word, row_word_of(incarnation, slot, ROW_BOOTING)))
+        return false;
+    zero_counters(r);
+    atomic_store(&r->generation, generation);
+    atomic_store(&r->booted_ns, clock_monotonic_ns());
+    uint32_t used = atomic_load(&header->rows_used);
+    while (used <= index && !atomic_compare_exchange_weak(&header->rows_used, &used, index + 1))
+        ;
+    return true;
+}
+
+static bool is_free(const region *self, unsigned index)
+{
+    return row_state_of(atomic_load(&self->rows[index].word)) == ROW_FREE;
+}
+
+hub_status region_claim_row(const region *self, uint16_t slot, uint32_t generation, unsigned *index)
+{
+    for (*index = 0; *index < region_rows_used(self); ++*index)
+        if (is_free(self, *index) && mailbox_has_letters(self, *index) &&
+            claim(self, *index, slot, generation))
+            return HUB_OK;
+    for (*index = 0; *index < REGION_ROWS; ++*index)
+        if (claim(self, *index, slot, generation))
+            return HUB_OK;
     return HUB_EFULL;
+}
+
+/* Where an incarnation was found last, by its lowest bits. Whatever stands here, the row's word decides. */
+static _Atomic uint8_t places[256];
+
+_Static_assert(REGION_ROWS <= UINT8_MAX + 1, "a place in the scoreboard fits a byte");
+
+static bool is_at(const region *self, unsigned index, uint32_t incarnation_low)
+{
+    row_word word = atomic_load_explicit(&self->rows[index].word, memory_order_acquire);
+    return row_is_live(word) && (row_incarnation(word) & 0xffff) == incarnation_low;
+}
+
+int region_row_of(const region *self, uint32_t incarnation_low)
+{
+    _Atomic uint8_t *place = &places[incarnation_low % (sizeof places / sizeof places[0])];
+    unsigned known = atomic_load_explicit(place, memory_order_relaxed);
+    if (known < REGION_ROWS && is_at(self, known, incarnation_low))
+        return (int)known;
+    for (unsigned i = 0; i < region_rows_used(self); i++) {
+        if (is_at(self, i, incarnation_low)) {
+            atomic_store_explicit(place, (uint8_t)i, memory_order_relaxed);
+            return (int)i;
+        }
+    }
+    return -1;
 }
 
 /* From its last state to ENDED; false when the row is free. */
@@ -274,6 +342,7 @@ void region_sweep_row(const region *self, unsigned index)
     atomic_store(&r->cursor, 0);
     atomic_store(&r->writing, 0);
     atomic_store(&r->asleep, ROW_AWAKE);
+    mailbox_forward(self, index); /* while nobody can claim the row and read, too */
     row_change(r, atomic_load(&r->word), ROW_FREE);
     for (unsigned i = 0; i < region_rows_used(self); i++) {
         uint32_t stuck = ROW_ASLEEP_STUCK;

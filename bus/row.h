@@ -60,6 +60,7 @@ typedef struct row {
     _Alignas(64) _Atomic uint64_t turns;
     _Atomic uint64_t heartbeat_ns; /* monotonic; at least every 250 ms while the hub turns */
     _Atomic uint32_t running_now;  /* 1 while a greenlet runs, 0 in the hub */
+    _Atomic uint32_t greenlets;    /* alive when it ran */
     char running[32]; /* the name of the greenlet that ran last; may be torn, always ends with NUL */
 
     /* counters, written by the worker */

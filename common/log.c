@@ -63,6 +63,11 @@ void log_find_journal(void)
                  (unsigned long long)status.st_ino == inode;
 }
 
+const char *log_label(void)
+{
+    return label;
+}
+
 bool log_level_parse(const char *text, hub_level *level)
 {
     for (unsigned i = 0; i < LEVELS; i++) {

@@ -16,6 +16,7 @@ hub_level log_level(void);
 
 /* Puts "label: " before each further line of this process; copied, 31 bytes at most. NULL or "" for none. */
 void log_set_label(const char *label);
+const char *log_label(void); /* as set; "" for none. Async-signal-safe */
 
 /*
  * True: each line is an object of JSON, with time (RFC 3339), level, pid, label, message. A label is left out

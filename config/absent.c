@@ -12,6 +12,7 @@ static const struct absent {
     {"threads", "a worker is one thread that runs any number of greenlets; give --workers"},
     {"reload", "files are not watched; send SIGHUP after a change"},
     {"worker-tmp-dir", "heartbeats are kept in shared memory, not in files"},
+    {"initgroups", "a user's supplementary groups always come with --user"},
     {"spew", "a debugger shows what a C application executes"},
     {"pythonpath", "applications are shared objects or C files; give the path of one as APP"},
     {"paste", "applications are shared objects or C files; give the path of one as APP"},

@@ -192,6 +192,13 @@ const char *check_variable(const char *text)
     return NULL;
 }
 
+const char *check_account(const char *text)
+{
+    if (*text == '\0')
+        return "is empty";
+    return strpbrk(text, ":/ \t\n") ? "is neither a name nor a number" : NULL;
+}
+
 /* NULL, or `wrong`. */
 static const char *check_permissions(const char *text, const char *wrong)
 {

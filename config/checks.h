@@ -18,6 +18,9 @@ const char *check_worker_class(const char *text);
 /* One item of the option env: NAME=VALUE. */
 const char *check_variable(const char *text);
 
+/* The options user and group: a name or a number; whether there is such an account is not looked up. */
+const char *check_account(const char *text);
+
 /* The option umask: octal digits, 0 to 777. */
 const char *check_umask(const char *text);
 

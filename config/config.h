@@ -30,6 +30,8 @@ typedef struct config {
     char *name;                          /* in the titles of the processes; NULL: APP's base name */
     char *chdir;                         /* folder in which all works; NULL: where it was started */
     char *env[CONFIG_VARIABLES_MAX + 1]; /* "NAME=VALUE", for the workers; ends with NULL */
+    char *user, *group;                  /* names or numbers, of the workers; NULL: as started */
+    bool drop_master;                    /* the master becomes that user, too */
     char *umask;                         /* octal digits; NULL: as inherited */
     char *cpu_affinity;                  /* "off", "auto", or CPUs: "0, 2, 4-7" */
     char *core_dump;                     /* "off", "on" or a size; NULL: as inherited */

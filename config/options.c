@@ -215,6 +215,44 @@ const option options[] = {
     },
     {
         .group = group_process,
+        .name = "user",
+        .flag = 'u',
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, user),
+        .example = "www-data",
+        .value_name = "USER",
+        .form = "a name or a number",
+        .check = check_account,
+        .help = "The user that workers become, with its group and supplementary groups, when root starts the "
+                "server: addresses are bound before. HOME, USER and LOGNAME become that user's. The master "
+                "stays root and keeps only what binding and supervising need. Who is not root can name but "
+                "itself.",
+    },
+    {
+        .group = group_process,
+        .name = "group",
+        .flag = 'g',
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, group),
+        .example = "www-data",
+        .value_name = "GROUP",
+        .form = "a name or a number",
+        .check = check_account,
+        .help = "The group that workers become. Without it that of user.",
+    },
+    {
+        .group = group_process,
+        .name = "drop-master",
+        .kind = OPTION_SWITCH,
+        .offset = offsetof(config, drop_master),
+        .initial = "off",
+        .value_name = "on|off",
+        .help = "The master becomes user and group as well, once the addresses are bound and the pid file is "
+                "written. It can then no longer bind addresses below port 1024, read a configuration file "
+                "that only root may read, or remove a pid file or unix socket from a folder of root's.",
+    },
+    {
+        .group = group_process,
         .name = "umask",
         .flag = 'm',
         .kind = OPTION_STRING,
@@ -225,8 +263,7 @@ const option options[] = {
         .form = "octal digits, 0 to 777",
         .check = check_umask,
         .help = "Permissions that files and unix sockets do not get, in octal digits. Without it as the "
-                "server was "
-                "started.",
+                "server was started.",
     },
     {
         .group = group_process,

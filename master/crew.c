@@ -16,11 +16,6 @@
 
 enum { GATEWAY_ROWS = 4 }; /* of the region's rows, not for workers */
 
-static double in_seconds(uint64_t ns)
-{
-    return (double)ns / (double)CLOCK_NS_PER_S;
-}
-
 row *crew_row(const crew *self, const slot *place)
 {
     return &self->region.rows[place->row];
@@ -109,8 +104,11 @@ static size_t list_kept(const crew *self, const release *what, const worker_boot
     size_t count = 0;
     for (size_t i = 0; i < boot->listener_count; i++)
         kept[count++] = boot->listeners[i].fd;
-    for (unsigned i = 0; i < REGION_ROWS; i++)
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
         kept[count++] = self->region.doorbells[i];
+        kept[count++] = self->region.mailboxes[i].writer;
+    }
+    kept[count++] = self->region.mailboxes[boot->row].reader; /* two that read one would split its letters */
     kept[count++] = self->region.memory_fd;
     kept[count++] = self->region.master_doorbell;
     kept[count++] = self->parent_pipe[0];
@@ -147,6 +145,7 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
     const release *what = place->release;
     row *score = &self->region.rows[index];
     atomic_store(&score->release, what->number);
+    atomic_store(&score->farewell, self->orphan_farewell);
     worker_listener inherited[LISTENERS_MAX];
     birth mine = {
         self->worker,
@@ -166,7 +165,7 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
             .parent_pipe = self->parent_pipe[0],
         },
     };
-    int kept[LISTENERS_MAX + REGION_ROWS + 5 + LOGS_KEPT];
+    int kept[LISTENERS_MAX + 2 * REGION_ROWS + 6 + LOGS_KEPT];
     char label[32];
     snprintf(label, sizeof label, "worker %u", place->number);
     size_t kept_count = list_kept(self, what, &mine.boot, kept);
@@ -192,6 +191,10 @@ static void step(crew *self, slot *place, slot_event event, uint64_t now_ns);
 static void fork_worker(crew *self, slot *place, uint64_t now_ns)
 {
     error failure = {.status = HUB_OK};
+    if (self->may_fill && !self->may_fill(self->arg, place->number)) {
+        step(self, place, SLOT_TERMINATE, now_ns);
+        return;
+    }
     if (claim_and_fork(self, place, &failure) == HUB_OK) {
         log_debug("worker %u (pid %d) boots release %u", place->number, (int)place->pid,
                   place->release->number);
@@ -270,6 +273,19 @@ void crew_tell_all(crew *self, slot_event event, row_farewell farewell)
     visit_all(self, tell, &(telling){event, farewell, clock_monotonic_ns()});
 }
 
+static void set_farewell(crew *self, slot *place, const void *what)
+{
+    (void)what;
+    if (slot_filled(place) && place->wanted)
+        atomic_store(&crew_row(self, place)->farewell, self->orphan_farewell);
+}
+
+void crew_set_orphan_farewell(crew *self, row_farewell farewell)
+{
+    self->orphan_farewell = farewell;
+    visit_all(self, set_farewell, NULL);
+}
+
 void crew_pass_time(crew *self)
 {
     visit_all(self, tell, &(telling){.event = SLOT_TIME, .now_ns = clock_monotonic_ns()});
@@ -280,8 +296,7 @@ static void find_deadline(crew *self, slot *place, const void *what)
 {
     (void)self;
     uint64_t *next_ns = *(uint64_t *const *)what;
-    if (place->deadline_ns && (*next_ns == 0 || place->deadline_ns < *next_ns))
-        *next_ns = place->deadline_ns;
+    *next_ns = clock_earlier(*next_ns, place->deadline_ns);
 }
 
 uint64_t crew_deadline_ns(const crew *self)
@@ -361,6 +376,37 @@ bool crew_is_crowded(const crew *self)
     return leaving + self->count + 1 > REGION_ROWS - GATEWAY_ROWS;
 }
 
+hub_status crew_empty_slot(crew *self, unsigned number)
+{
+    slot *before = self->slots[number];
+    slot *empty = slot_new(self, number, before->release);
+    if (!empty) {
+        tell(self, before, &(telling){SLOT_TERMINATE, FAREWELL_REPLACED, clock_monotonic_ns()});
+        return HUB_ENOMEM;
+    }
+    self->slots[number] = empty;
+    send_away(self, before);
+    return HUB_OK;
+}
+
+hub_status crew_adopt(crew *self, const slot *facts, bool leaving, release *what)
+{
+    if (!leaving && facts->number != self->count)
+        return HUB_EINVAL;
+    slot *place = slot_new(self, facts->number, what);
+    if (!place)
+        return HUB_ENOMEM;
+    release *held = place->release;
+    *place = *facts;
+    place->release = held;
+    place->next = NULL;
+    if (leaving)
+        let_leave(self, place);
+    else
+        self->slots[self->count++] = place;
+    return HUB_OK;
+}
+
 hub_status crew_start_successor(crew *self, unsigned number, release *what)
 {
     if (self->successor)
@@ -413,7 +459,7 @@ static void hear(crew *self, slot *place, const void *what)
 
     step(self, place, SLOT_SAID_READY, now_ns);
     log_info("worker %u (pid %d) ready in %.0f ms, release %u", place->number, (int)place->pid,
-             in_seconds(now_ns - place->forked_ns) * 1000, place->release->number);
+             clock_in_seconds(now_ns - place->forked_ns) * 1000, place->release->number);
     visit_all(self, ring, NULL);
     self->on_ready(self->arg, place);
 }
@@ -466,7 +512,7 @@ static void bury(crew *self, slot *place, int status)
         slot_free(place);
     } else if (place->state == SLOT_BACKOFF) {
         log_info("worker %u is started again in %g s", place->number,
-                 in_seconds(place->deadline_ns > now_ns ? place->deadline_ns - now_ns : 0));
+                 clock_in_seconds(place->deadline_ns > now_ns ? place->deadline_ns - now_ns : 0));
     }
     visit_all(self, ring, NULL);
 }
@@ -506,18 +552,34 @@ bool crew_is_manned(const crew *self)
     return manned;
 }
 
+bool crew_all_ready(const crew *self)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        if (self->slots[i]->state != SLOT_READY)
+            return false;
+    return true;
+}
+
 /* ---- open and close ---- */
+
+hub_status crew_open_on(crew *self, const region *ready, const int parent_pipe[2], error *failure)
+{
+    self->region = *ready;
+    self->parent_pipe[0] = self->parent_pipe[1] = -1;
+    if (parent_pipe)
+        memcpy(self->parent_pipe, parent_pipe, sizeof self->parent_pipe);
+    else if (pipe2(self->parent_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+        return error_set(failure, HUB_ESYSTEM, "cannot make a pipe: %s", strerror(errno));
+    return HUB_OK;
+}
 
 hub_status crew_open(crew *self, size_t log_size, error *failure)
 {
+    region made;
     self->parent_pipe[0] = self->parent_pipe[1] = -1;
     self->region.memory_fd = -1;
-    hub_status status = region_create(&self->region, log_size, failure);
-    if (status != HUB_OK)
-        return status;
-    if (pipe2(self->parent_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-        return error_set(failure, HUB_ESYSTEM, "cannot make a pipe: %s", strerror(errno));
-    return HUB_OK;
+    hub_status status = region_create(&made, log_size, failure);
+    return status == HUB_OK ? crew_open_on(self, &made, NULL, failure) : status;
 }
 
 void crew_close(crew *self)

@@ -36,11 +36,14 @@ typedef struct crew {
     void (*on_ready)(void *arg, slot *place);
     void (*on_end)(void *arg, const crew_end *end);
     void (*on_unforked)(void *arg); /* a fork failed; the line is logged */
+    bool (*may_fill)(void *arg,
+                     unsigned number); /* false: nobody is wanted in this slot any more; NULL: yes */
     void *arg;
 
     /* its own */
     region region;
-    int parent_pipe[2]; /* the write end is here alone: its end is the master's end */
+    row_farewell orphan_farewell; /* in the rows of workers that were told nothing else */
+    int parent_pipe[2];           /* the write end is here alone: its end is the master's end */
     slot *slots[CONFIG_WORKERS_MAX];
     unsigned count;
     slot *successor;                          /* NULL: nobody is being replaced */
@@ -50,6 +53,12 @@ typedef struct crew {
 
 /* Makes the shared memory. Errors: as region_create; HUB_ESYSTEM. crew_close also after an error. */
 hub_status crew_open(crew *self, size_t log_size, error *failure);
+
+/*
+ * The same on a region that is there, which is taken over; parent_pipe may be NULL, or a pair that is taken
+ * over too. Errors: HUB_ESYSTEM; the crew owns the region nevertheless.
+ */
+hub_status crew_open_on(crew *self, const region *ready, const int parent_pipe[2], error *failure);
 
 /* All workers must have been reaped. */
 void crew_close(crew *self);
@@ -72,6 +81,10 @@ void crew_tell_all(crew *self, slot_event event, row_farewell farewell);
  */
 void crew_vacate(crew *self, release *what);
 
+/* What workers tell their clients when this master is killed: that they may come back, as long as there is
+ * another master. FAREWELL_STOP at first. */
+void crew_set_orphan_farewell(crew *self, row_farewell farewell);
+
 /* Gives one slot an event: SLOT_WANTED. */
 void crew_tell(crew *self, slot *place, slot_event event);
 
@@ -90,6 +103,18 @@ void crew_assign(slot *place, release *what);
 /* True while so many workers leave that another successor could take the place of a slot's own worker. */
 bool crew_is_crowded(const crew *self);
 
+/*
+ * The worker of a slot is told to go (FAREWELL_REPLACED), and the slot is empty at once: nobody is wanted
+ * there. HUB_ENOMEM: the same, but the slot is empty only when the worker has left.
+ */
+hub_status crew_empty_slot(crew *self, unsigned number);
+
+/*
+ * Takes in a process that is a child already, as a slot describes it; it runs a release and stands in its
+ * slot, which must be the next one, or leaves. HUB_ENOMEM, HUB_EINVAL.
+ */
+hub_status crew_adopt(crew *self, const slot *facts, bool leaving, release *what);
+
 /* Boots a successor for a slot; one at a time. HUB_ENOMEM, HUB_ESTATE (there is one). */
 hub_status crew_start_successor(crew *self, unsigned number, release *what);
 
@@ -107,6 +132,9 @@ bool crew_bury(crew *self, pid_t pid, int status);
 
 /* True while any process of the crew lives. */
 bool crew_is_manned(const crew *self);
+
+/* True while every slot has its worker and none of them still boots. */
+bool crew_all_ready(const crew *self);
 
 /* The row of the worker in a slot. */
 row *crew_row(const crew *self, const slot *place);

@@ -15,8 +15,10 @@
 #include "master/listener.h"
 #include "master/logs.h"
 #include "master/master.h"
+#include "master/privileges.h"
 #include "master/process.h"
 #include "master/title.h"
+#include "master/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,15 +95,26 @@ static int serve(config *settings, int argc, char *const argv[])
     return exit_code;
 }
 
+/* Another hubbub wants to know whether this one could take over. */
+static int try_upgrade(void)
+{
+    error failure = {.status = HUB_OK};
+    if (upgrade_try(&failure) != HUB_OK)
+        return complain(failure.text, MASTER_EXIT_SYSTEM);
+    return MASTER_EXIT_OK;
+}
+
 static int run(config *settings, int argc, char *const argv[])
 {
     error failure = {.status = HUB_OK};
     int exit_code = MASTER_EXIT_OK;
 
     if (process_enter_folder(settings, &failure) != HUB_OK ||
-        process_check_affinity(settings, &failure) != HUB_OK)
+        process_check_affinity(settings, &failure) != HUB_OK || privileges_find(settings, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_USAGE);
-    if (!settings->daemon)
+    if (upgrade_is_probe())
+        return try_upgrade();
+    if (!settings->daemon || upgrade_found()) /* who is taken over from is in the background already */
         return serve(settings, argc, argv);
     switch (daemon_begin(&exit_code, &failure)) {
     case HUB_OK:
@@ -124,6 +137,8 @@ int main(int argc, char *argv[])
 
     if (!open_standard_streams())
         return MASTER_EXIT_SYSTEM;
+    if (upgrade_remember(argv, &failure) == HUB_EPROTO)
+        return complain(failure.text, MASTER_EXIT_SYSTEM);
     title_open(argc, argv); /* without memory for it, titles are not set */
     inherit_read_environment();
     if (config_load(&settings, &action, argc, argv, &failure) != HUB_OK)

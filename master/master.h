@@ -4,7 +4,8 @@
  * order. One libev loop; nothing in it sleeps, waits or takes a lock: every step is a state and a timer.
  *
  * Signals: TERM finishes gracefully, INT and QUIT end at once, also during a drain; HUP reads the
- * configuration again, seals a release and brings it into every slot (roll.h); WINCH lets the workers finish
+ * configuration again, seals a release and brings it into every slot (roll.h); USR2
+ * lets another program file take over (upgrade.h); WINCH lets the workers finish
  * and keeps the master; TTIN and TTOU are one worker more or fewer. They are read from a signalfd and stay
  * blocked: so there is no handler that a child could inherit, a fork needs no care for signals that arrive
  * meanwhile, and as process 1, where signals without a handler are thrown away, blocked ones are not. Ended

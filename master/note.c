@@ -4,9 +4,18 @@
 #include "common/log.h"
 #include "master/obituary.h"
 
-static double in_seconds(uint64_t ns)
+/* "" when nothing ran, or without memory. */
+static void say_running(char *to, size_t capacity, const row *score)
 {
-    return (double)ns / (double)CLOCK_NS_PER_S;
+    obituary facts = {0};
+    obituary_read_row(&facts, score);
+    to[0] = '\0';
+    FILE *out = fmemopen(to, capacity, "w");
+    if (!out)
+        return;
+    obituary_write_running(&facts, false, out);
+    fclose(out);
+    to[capacity - 1] = '\0';
 }
 
 void note_say(slot_note note, const slot *place, const slot_limits *limits, const row *score)
@@ -16,32 +25,29 @@ void note_say(slot_note note, const slot *place, const slot_limits *limits, cons
         break;
     case SLOT_BOOT_TOO_LONG:
         log_error("worker %u (pid %d) was not ready within %g s (boot-timeout): SIGABRT", place->number,
-                  (int)place->pid, in_seconds(limits->boot_ns));
+                  (int)place->pid, clock_in_seconds(limits->boot_ns));
         break;
     case SLOT_STALE: {
-        obituary facts = {0};
-        obituary_read_row(&facts, score);
-        log_error("worker %u (pid %d) has not turned for %g s (timeout)%s%s: SIGABRT", place->number,
-                  (int)place->pid, in_seconds(limits->timeout_ns),
-                  facts.running[0] == '\0' ? ""
-                  : facts.running_now      ? "; it runs "
-                                           : "; it is in its hub, after ",
-                  facts.running);
+        char running[128];
+        say_running(running, sizeof running, score);
+        log_error("worker %u (pid %d) has not turned for %g s (timeout)%s: SIGABRT, its stacks follow",
+                  place->number, (int)place->pid, clock_in_seconds(limits->timeout_ns), running);
         break;
     }
     case SLOT_GRACE_OVER:
         log_warning("worker %u (pid %d) did not finish within %g s (graceful-timeout): SIGKILL",
-                    place->number, (int)place->pid, in_seconds(limits->graceful_ns));
+                    place->number, (int)place->pid, clock_in_seconds(limits->graceful_ns));
         break;
     case SLOT_IGNORED_QUIT:
         log_warning("worker %u (pid %d) did not end within %g s: SIGKILL", place->number, (int)place->pid,
-                    in_seconds(SLOT_QUIT_NS));
+                    clock_in_seconds(SLOT_QUIT_NS));
         break;
     case SLOT_DEGRADED:
         log_error(
             "worker %u is degraded: it ended %d times in a row before it had served for %g s; it is tried "
             "again at least every %g s, the others go on",
-            place->number, SLOT_DEGRADED_ENDS, in_seconds(SLOT_QUICK_NS), in_seconds(SLOT_BACKOFF_MAX_NS));
+            place->number, SLOT_DEGRADED_ENDS, clock_in_seconds(SLOT_QUICK_NS),
+            clock_in_seconds(SLOT_BACKOFF_MAX_NS));
         break;
     case SLOT_RECOVERED:
         log_info("worker %u is degraded no more", place->number);

@@ -9,10 +9,17 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* A heartbeat is late when it is older than this; they come four times a second. */
+#define SILENT_NS (750 * CLOCK_NS_PER_MS)
+
 void obituary_read_row(obituary *self, const row *score)
 {
     self->connections = atomic_load_explicit(&score->connections, memory_order_relaxed);
     self->running_now = atomic_load_explicit(&score->running_now, memory_order_relaxed) != 0;
+    self->greenlets = atomic_load_explicit(&score->greenlets, memory_order_relaxed);
+    uint64_t heartbeat_ns = atomic_load_explicit(&score->heartbeat_ns, memory_order_relaxed);
+    uint64_t now_ns = clock_monotonic_ns();
+    self->silent_ns = heartbeat_ns && now_ns > heartbeat_ns ? now_ns - heartbeat_ns : 0;
     /* The process is gone, but it may have died while it wrote the name, or have scribbled over it. */
     memcpy(self->running, score->running, sizeof(self->running));
     self->running[sizeof(self->running) - 1] = '\0';
@@ -64,14 +71,24 @@ static void write_cause(const obituary *self, FILE *out)
     }
 }
 
-static void write_last_words(const obituary *self, FILE *out)
+void obituary_write_running(const obituary *self, bool is_dead, FILE *out)
 {
     if (self->running[0] == '\0')
         return;
-    if (self->running_now)
-        fprintf(out, "; it was running %s", self->running);
+    if (!self->running_now)
+        fprintf(out, "; it %s in its hub, after %s", is_dead ? "was" : "is", self->running);
     else
-        fprintf(out, "; it was in its hub, after %s", self->running);
+        fprintf(out, "; it %s %s", is_dead ? "was running" : "runs", self->running);
+    if (self->greenlets > 1)
+        fprintf(out, ", one of %u greenlets", self->greenlets);
+}
+
+static void write_last_words(const obituary *self, FILE *out)
+{
+    obituary_write_running(self, true, out);
+    if (self->silent_ns >= SILENT_NS)
+        fprintf(out, "%s its hub had not turned for %.1f s", self->running[0] ? ", and" : ";",
+                (double)self->silent_ns / (double)CLOCK_NS_PER_S);
 }
 
 /* Before READY only the application's own code runs that is not the same in every server. */
@@ -103,7 +120,7 @@ hub_level obituary_write(const obituary *self, char *line, size_t size)
     }
     fprintf(out, "worker %u (pid %d) ", self->slot, (int)self->pid);
     write_cause(self, out);
-    fprintf(out, " after %.1f s", (double)self->uptime_ns / (double)CLOCK_NS_PER_S);
+    fprintf(out, " after %.1f s", clock_in_seconds(self->uptime_ns));
     if (died_booting(self) && !has_said_why(self))
         write_boot(self, out);
     if (self->was_ready && self->connections)

@@ -148,11 +148,24 @@ hub_status pidfile_write(const char *path, error *failure)
     return status;
 }
 
-void pidfile_remove(const char *path)
+hub_status pidfile_rename(const char *from, const char *to, error *failure)
 {
-    pid_t pid = 0;
-    if (read_holder(path, &pid) != HOLDER_PROCESS || pid != getpid())
+    hub_status status = refuse_holder(to, failure);
+    if (status == HUB_OK && rename(from, to) < 0)
+        status = cannot_write(to, errno, failure);
+    return status;
+}
+
+void pidfile_remove_of(const char *path, pid_t pid)
+{
+    pid_t named = 0;
+    if (read_holder(path, &named) != HOLDER_PROCESS || named != pid)
         return;
     if (unlink(path) < 0)
         log_warning("cannot remove the pid file %s: %s", path, strerror(errno));
+}
+
+void pidfile_remove(const char *path)
+{
+    pidfile_remove_of(path, getpid());
 }

@@ -5,6 +5,8 @@
 
 #include "common/error.h"
 
+#include <sys/types.h>
+
 /* What each master is called (PR_SET_NAME): by it a process id in a file is known to be one. */
 #define PIDFILE_NAME "hubbub"
 
@@ -16,7 +18,16 @@
  */
 hub_status pidfile_write(const char *path, error *error);
 
+/*
+ * This process's file gets another name, as if it had been written there. Errors: as pidfile_write; the file
+ * keeps its name then.
+ */
+hub_status pidfile_rename(const char *from, const char *to, error *error);
+
 /* Removes it if it still names this process; says nothing when it does not. */
 void pidfile_remove(const char *path);
+
+/* The same for another process, which is gone. */
+void pidfile_remove_of(const char *path, pid_t pid);
 
 #endif

@@ -104,15 +104,31 @@ void process_set_limits(const config *settings)
 
 unsigned process_connections(uint64_t files)
 {
-    const uint64_t own = REGION_ROWS + CONFIG_BINDS_MAX + FILES_BESIDES;
+    const uint64_t own = 2 * REGION_ROWS + 1 + CONFIG_BINDS_MAX + FILES_BESIDES;
     uint64_t left = files > own ? files - own : 0;
     return left < UINT32_MAX ? (unsigned)left : UINT32_MAX;
 }
 
+void process_raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (before != limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        log_warning("cannot raise the limit of open files from %llu to %llu: %s", (unsigned long long)before,
+                    (unsigned long long)limit.rlim_max, strerror(errno));
+}
+
 /* A warning to who asked for more; the default is only meant not to be the limit. */
-static void say_connections(const config *settings, rlim_t files)
+void process_say_file_limit(const config *settings)
 {
     static const char name[] = "worker-connections";
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    rlim_t files = limit.rlim_cur;
     unsigned connections = process_connections(files);
     if (connections >= settings->worker_connections)
         return;
@@ -125,21 +141,6 @@ static void say_connections(const config *settings, rlim_t files)
             "the limit of open files is %llu, so that a worker can have about %u connections and not %u "
             "(worker-connections); raise it (ulimit -Hn, LimitNOFILE=) or lower worker-connections",
             (unsigned long long)files, connections, settings->worker_connections);
-}
-
-void process_raise_file_limit(const config *settings)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = limit.rlim_max;
-    if (before != limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) < 0) {
-        log_warning("cannot raise the limit of open files from %llu to %llu: %s", (unsigned long long)before,
-                    (unsigned long long)limit.rlim_max, strerror(errno));
-        limit.rlim_cur = before;
-    }
-    say_connections(settings, limit.rlim_cur);
 }
 
 /* ---- CPUs ---- */

@@ -16,8 +16,12 @@ hub_status process_enter_folder(const config *config, error *error);
  */
 void process_become_master(const config *config);
 
-/* Raises the limit of open files to the hard one, and warns when worker-connections is not within it. */
-void process_raise_file_limit(const config *config);
+/* Raises the limit of open files to the hard one: before the shared memory is made, whose doorbells and
+ * mailboxes take up some hundreds. */
+void process_raise_file_limit(void);
+
+/* Says so when worker-connections is not within the limit of open files. */
+void process_say_file_limit(const config *config);
 
 /*
  * How many connections a worker can have with so many open files: what it needs for itself is taken off.

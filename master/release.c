@@ -109,11 +109,6 @@ static int seal_main(void *arg)
 
 /* ---- in the master ---- */
 
-static uint64_t in_ns(double seconds)
-{
-    return seconds > 0 ? (uint64_t)(seconds * (double)CLOCK_NS_PER_S) : 0;
-}
-
 /* What maps and tracebacks show of the application: its file's own name. */
 static const char *base_name(const char *path)
 {
@@ -121,20 +116,40 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-hub_status release_begin(release **out, unsigned number, config *settings, pid_t *sealer, error *failure)
+/* Without a module yet; NULL without memory. Takes the settings over in any case. */
+static release *make_release(unsigned number, config *settings, error *failure)
 {
     release *self = calloc(1, sizeof *self);
     if (!self) {
         config_free(settings);
-        return error_set(failure, HUB_ENOMEM, "no memory for a release");
+        error_set(failure, HUB_ENOMEM, "no memory for a release");
+        return NULL;
     }
-    *self = (release){.number = number, .settings = *settings, .holders = 1};
+    *self = (release){.number = number, .settings = *settings, .holders = 1, .module = -1};
     memset(settings, 0, sizeof *settings);
     self->limits = (slot_limits){
-        .boot_ns = in_ns(self->settings.boot_timeout),
-        .timeout_ns = in_ns(self->settings.timeout),
-        .graceful_ns = in_ns(self->settings.graceful_timeout),
+        .boot_ns = clock_in_ns(self->settings.boot_timeout),
+        .timeout_ns = clock_in_ns(self->settings.timeout),
+        .graceful_ns = clock_in_ns(self->settings.graceful_timeout),
     };
+    return self;
+}
+
+hub_status release_adopt(release **out, unsigned number, config *settings, int module, error *failure)
+{
+    *out = make_release(number, settings, failure);
+    if (!*out)
+        return HUB_ENOMEM;
+    (*out)->module = module;
+    snprintf((*out)->path, sizeof(*out)->path, "/proc/self/fd/%d", module);
+    return HUB_OK;
+}
+
+hub_status release_begin(release **out, unsigned number, config *settings, pid_t *sealer, error *failure)
+{
+    release *self = make_release(number, settings, failure);
+    if (!self)
+        return HUB_ENOMEM;
     self->module = memfd_create(base_name(self->settings.app), MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (self->module < 0) {
         hub_status status =

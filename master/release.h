@@ -39,6 +39,13 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
  */
 hub_status release_seal(release *self, int status, error *failure);
 
+/*
+ * A release that another image of this process has sealed: its application is taken over, with the settings
+ * that are given (*settings is empty afterwards in any case). The caller holds it once. Errors: HUB_ENOMEM;
+ * the module stays the caller's.
+ */
+hub_status release_adopt(release **out, unsigned number, config *settings, int module, error *failure);
+
 release *release_hold(release *self);
 void release_drop(release *self); /* the last one frees it; NULL is fine */
 

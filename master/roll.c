@@ -11,7 +11,7 @@ static const uint64_t room_look_ns = CLOCK_NS_PER_S / 4;
 
 static uint64_t verify_ns(const roll *self)
 {
-    return (uint64_t)(self->target->settings.reload_verify * (double)CLOCK_NS_PER_S);
+    return clock_in_ns(self->target->settings.reload_verify);
 }
 
 static bool on_probation(const roll *self)
@@ -40,13 +40,18 @@ void roll_to(roll *self, release *target)
     self->begun_ns = clock_monotonic_ns();
 }
 
+void roll_adopt(roll *self, release *running)
+{
+    roll_to(self, running);
+    set_release(&self->proven, running);
+}
+
 static void reach(roll *self)
 {
     self->phase = ROLL_RESTING;
     set_release(&self->proven, self->target);
     log_info("release %u runs in all %u workers, %u replaced in %.1f s", self->target->number,
-             self->crew->count, self->replaced,
-             (double)(clock_monotonic_ns() - self->begun_ns) / (double)CLOCK_NS_PER_S);
+             self->crew->count, self->replaced, clock_in_seconds(clock_monotonic_ns() - self->begun_ns));
     self->done(self->arg, true);
 }
 
@@ -70,10 +75,10 @@ static void describe(const crew_end *end, char *text, size_t size)
         snprintf(text, size, "worker %u could not boot", number);
     else if (WIFSIGNALED(end->status))
         snprintf(text, size, "worker %u died of SIG%s %.1f s after it was ready", number,
-                 sigabbrev_np(WTERMSIG(end->status)), (double)end->served_ns / (double)CLOCK_NS_PER_S);
+                 sigabbrev_np(WTERMSIG(end->status)), clock_in_seconds(end->served_ns));
     else
         snprintf(text, size, "worker %u ended with exit code %d %.1f s after it was ready", number,
-                 WEXITSTATUS(end->status), (double)end->served_ns / (double)CLOCK_NS_PER_S);
+                 WEXITSTATUS(end->status), clock_in_seconds(end->served_ns));
 }
 
 void roll_ready(roll *self, slot *place)
@@ -202,15 +207,6 @@ static void seat(roll *self)
     crew_seat_successor(self->crew);
 }
 
-/* Every slot has its worker, none of them is still booting. */
-static bool all_ready(const roll *self)
-{
-    for (unsigned i = 0; i < self->crew->count; i++)
-        if (self->crew->slots[i]->state != SLOT_READY)
-            return false;
-    return true;
-}
-
 void roll_turn(roll *self)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -223,7 +219,7 @@ void roll_turn(roll *self)
         seat(self);
     if (self->phase == ROLL_RESTING)
         rest(self, now_ns);
-    if (self->phase == ROLL_PROVING && now_ns >= self->proven_ns && all_ready(self))
+    if (self->phase == ROLL_PROVING && now_ns >= self->proven_ns && crew_all_ready(self->crew))
         reach(self);
 }
 

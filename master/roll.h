@@ -44,6 +44,9 @@ typedef struct roll {
  */
 void roll_to(roll *self, release *target);
 
+/* The crew runs this release already and it has proved itself. Once, before any target. */
+void roll_adopt(roll *self, release *running);
+
 /* True while a release is on probation or somebody is being replaced. */
 bool roll_is_busy(const roll *self);
 

@@ -18,14 +18,6 @@ static uint64_t after(uint64_t now_ns, uint64_t limit_ns)
     return limit_ns ? now_ns + limit_ns : 0;
 }
 
-/* The earlier of two times of which 0 is never. */
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    if (a == 0 || b == 0)
-        return a ? a : b;
-    return a < b ? a : b;
-}
-
 static void move(slot *self, slot_state state, uint64_t deadline_ns)
 {
     self->state = state;
@@ -37,7 +29,7 @@ static void move(slot *self, slot_state state, uint64_t deadline_ns)
 static void arm_ready(slot *self)
 {
     bool has_past = self->failures || self->quick_ends || self->degraded;
-    self->deadline_ns = earlier(self->look_ns, has_past ? self->ready_ns + SLOT_QUIET_NS : 0);
+    self->deadline_ns = clock_earlier(self->look_ns, has_past ? self->ready_ns + SLOT_QUIET_NS : 0);
 }
 
 static slot_result refill(slot *self, uint64_t now_ns)

@@ -2,6 +2,7 @@
 #include "master/spawn.h"
 
 #include "common/log.h"
+#include "master/privileges.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -28,6 +29,7 @@ void spawn_reset_signals(void)
     }
     signal(SIGHUP, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
 }
 
 static int compare_descriptors(const void *a, const void *b)
@@ -71,16 +73,26 @@ hub_status spawn_close_others(const int *keep, size_t count)
     return HUB_OK;
 }
 
-static hub_status become_child(const spawn_request *request, pid_t parent)
+/* False when the parent is gone: it died before the signal was asked for. */
+static bool follow_parent(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
+    return getppid() == parent;
+}
+
+static hub_status become_child(const spawn_request *request, pid_t parent, error *failure)
+{
+    if (!follow_parent(parent))
         return HUB_ECLOSED;
     spawn_reset_signals();
     if (spawn_close_others(request->keep, request->keep_count) != HUB_OK)
-        return HUB_ENOMEM;
-
+        return error_set(failure, HUB_ENOMEM, "out of memory before the process began");
     log_set_label(request->label);
+    hub_status status = privileges_drop(failure);
+    if (status != HUB_OK)
+        return status;
+    if (!follow_parent(parent)) /* the kernel forgets it with the user */
+        return HUB_ECLOSED;
 
     sigset_t none;
     sigemptyset(&none);
@@ -90,11 +102,12 @@ static hub_status become_child(const spawn_request *request, pid_t parent)
 
 static _Noreturn void run_child(const spawn_request *request, pid_t parent)
 {
-    hub_status status = become_child(request, parent);
+    error failure = {.status = HUB_OK};
+    hub_status status = become_child(request, parent, &failure);
     if (status == HUB_ECLOSED)
         _exit(WORKER_EXIT_OK);
     if (status != HUB_OK) {
-        log_error("out of memory before the process began");
+        log_error("%s", failure.text);
         _exit(WORKER_EXIT_BOOT);
     }
     int code = request->run(request->arg);

@@ -21,10 +21,13 @@ typedef struct spawn_request {
  * master is ever taken by a child that still looks like it. In the child:
  *   - it is sent SIGTERM when its parent dies. The parent pipe tells a worker the same once its loop turns;
  *     the signal ends it also while it boots and watches nothing yet. If the parent is gone already it exits;
- *   - every handler that was set and every signal that was ignored gets its default again, except SIGHUP
- *     and SIGUSR1, which workers ignore so that a hang-up or a `pkill` meant for the master harms nobody;
+ *   - every handler that was set and every signal that was ignored gets its default again, except SIGHUP,
+ *     SIGUSR1 and SIGUSR2, which workers ignore so that a hang-up or a `pkill` meant for the master harms
+ * nobody;
  *   - every descriptor outside `keep` is closed, whether it is close-on-exec or not;
  *   - its log lines are labelled;
+ *   - it becomes the user and group that were found (privileges.h), if any, and asks again for the signal at
+ *     its parent's death, which the kernel forgets with the user;
  *   - no signal is blocked;
  *   - then `run` is called, standard streams are flushed, and the process exits with its result without
  *     running the master's exit handlers.

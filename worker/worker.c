@@ -9,12 +9,15 @@
 #include "worker/drain.h"
 #include "worker/http/access.h"
 #include "worker/http/server.h"
+#include "worker/hub/backtrace.h"
+#include "worker/hub/crash.h"
 #include "worker/hub/greenlet.h"
 #include "worker/hub/loop.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/connection.h"
 #include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
+#include "worker/sio/sid.h"
 #include "worker/ws/websocket.h"
 
 #include <errno.h>
@@ -278,6 +281,13 @@ static hub_status open_loop(const worker_boot *boot, error *why)
     return HUB_OK;
 }
 
+/* From here on whatever ends the worker leaves behind what it was doing. */
+static hub_status watch_crashes(const worker_boot *boot, error *why)
+{
+    backtrace_call_module(boot->module, boot->config->app);
+    return crash_install(why);
+}
+
 static void watch_signal(ev_signal *watcher, void (*callback)(struct ev_loop *, ev_signal *, int), int number)
 {
     ev_signal_init(watcher, callback, number);
@@ -337,6 +347,7 @@ static hub_status open_bus(const worker_boot *boot, error *why)
     hub_status status = bus_open(&worker.bus, boot->region, boot->row, why);
     if (status != HUB_OK)
         return status;
+    sid_open(region_secret_key(boot->region));
     return fanout_open(worker.bus, row_incarnation(atomic_load(&worker.row->word)), why);
 }
 
@@ -440,8 +451,8 @@ static hub_status plan_retirement(const worker_boot *boot, error *why)
 }
 
 static const boot_step boot_steps[] = {
-    ignore_signals,    open_loop,      open_connections, open_bus,        load_application,
-    watch_supervision, open_protocols, open_access_log,  plan_retirement, spawn_start,
+    ignore_signals,    open_loop,      watch_crashes,   open_connections, open_bus,    load_application,
+    watch_supervision, open_protocols, open_access_log, plan_retirement,  spawn_start,
 };
 
 int worker_main(const worker_boot *boot)

@@ -25,6 +25,7 @@ static const char *const flags[] = {
     "-std=gnu17",
     "-O2",
     "-g",
+    "-fno-omit-frame-pointer", /* so that the stacks of its greenlets can be told */
     "-fPIC",
     "-shared",
     "-Werror=implicit-function-declaration",

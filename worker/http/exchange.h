@@ -14,9 +14,14 @@
 #include "worker/net/connection.h"
 #include "worker/net/input.h"
 
-/* The value of a ROUTE_HTTP route. */
+/*
+ * The value of a ROUTE_HTTP route. A request is given to `handler`, in a greenlet of its own, or, where that
+ * is NULL, to `serve`, in hub context: it answers at once, or calls http_later and answers later. In both
+ * cases the body is whole, but for a handler that streams it.
+ */
 typedef struct http_route {
     hub_http_handler handler;
+    void (*serve)(hub_http *http, void *arg);
     void *arg;
     const char *name; /* of its greenlets: "GET /users/:id" */
     hub_compress compress;
@@ -72,7 +77,11 @@ struct hub_http {
     bool ended;       /* the client will send no more */
     bool dropping;    /* answered; the rest of its body is still to be read and dropped */
     size_t drop_room; /* bytes of it that may still come */
-    bool parked;      /* the handler has parked once: the connection goes on by a kick */
+    bool parked;      /* it was not answered at once: the connection goes on by a kick */
+    bool serving;     /* its `serve` is running */
+    bool kept;        /* http_later was called */
+    void (*gone)(hub_http *http, void *keeper);
+    void *keeper;
     hub_http *next_free;
     size_t field_room;
     http_field fields[]; /* as many as the limit allows */
@@ -88,6 +97,22 @@ hub_status exchange_add_body(hub_http *http, hub_bytes piece);
 
 /* Copies what still lies in the read buffer, a body in place, because more is to come. Errors: HUB_ENOMEM. */
 hub_status exchange_own_body(hub_http *http);
+
+/*
+ * In `serve`: the request stays open, without a greenlet, and its head and body stay readable. Whoever
+ * answers it later does so in hub context or in any greenlet, as a handler would (hub_http_reply, http_refuse
+ * …), and then calls http_done, after which the request must not be used. A request that is done without an
+ * answer is answered 500. http_done may be called from any depth of the stack, in `serve` too. Requests that
+ * the client has sent behind this one are read when it is done.
+ *
+ * When the client goes first, `gone` is called instead, in hub context and never from within a call that was
+ * made for this request; neither in it nor after it may the request be used, or http_done be called. A client
+ * goes when it closes its connection, or its sending side alone, or when the connection breaks or is closed
+ * here; it is not noticed while more than 64 KB of its requests wait behind this one. Between that and
+ * `gone`, answering gives HUB_ECLOSED, and http_done is then the end of it.
+ */
+void http_later(hub_http *http, void (*gone)(hub_http *http, void *keeper), void *keeper);
+void http_done(hub_http *http);
 
 /* Whether an answer of this status to this request has a body. */
 bool http_wants_body(const hub_http *http, int status);

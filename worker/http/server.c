@@ -47,7 +47,8 @@ typedef struct http_state {
 static const http_server *server;
 static const protocol http_protocol;
 
-/* What became of a request, as far as it could be followed at once. */
+/* What became of a request, as far as it could be followed at once: PARKED has its handler, and who keeps it.
+ */
 typedef enum outcome { ANSWERED, PARKED, UPGRADED } outcome;
 
 /* ---- ends of requests and connections ---- */
@@ -201,12 +202,22 @@ static void answer_instead(hub_http *http, hub_status status)
         return;
     }
     if (status == HUB_OK && problem == HTTP_ERROR_NONE)
-        log_error("%s: the handler returned without an answer", http->route->name);
+        log_error("%s: the handler gave no answer", http->route->name);
     buffer_clear(&http->fields_out); /* meant for another answer, one that may be cached, say */
     if (problem != HTTP_ERROR_NONE)
         http_refuse(http, http_error_status(problem), http_error_text(problem), NULL);
     else
         http_refuse(http, 500, "the server failed to answer", NULL);
+}
+
+/* Whoever had to answer is done. */
+static void conclude(hub_http *http, hub_status status)
+{
+    if (http->stream.started)
+        stream_end(http, status);
+    else if (!http->replied)
+        answer_instead(http, status);
+    end_exchange(http);
 }
 
 static void handle(void *arg)
@@ -215,17 +226,12 @@ static void handle(void *arg)
     hub_status status = http->route->handler(http, http->route->arg);
     if (status != HUB_OK && status != HUB_ECLOSED && upload_problem(http) == HTTP_ERROR_NONE)
         log_error("%s: handler failed: %s", http->route->name, hub_status_text(status));
-    if (http->stream.started)
-        stream_end(http, status);
-    else if (!http->replied)
-        answer_instead(http, status);
-    end_exchange(http);
+    conclude(http, status);
 }
 
 static outcome run_handler(hub_http *http, const http_route *to)
 {
     hub_status status;
-    http->route = to;
     if (greenlet_start(NULL, to->name, handle, http, &status)) {
         http->parked = true;
         return PARKED;
@@ -235,6 +241,59 @@ static outcome run_handler(hub_http *http, const http_route *to)
     http_refuse(http, 503, "the server is busy", "Retry-After: 1\r\n");
     end_exchange(http);
     return ANSWERED;
+}
+
+/* The client of a kept request is gone, or will be gone: who keeps it is told. */
+static void lose(hub_http *http)
+{
+    http_state *h = http->connection->state;
+    http->client = h->client;
+    h->client = NULL;
+    h->exchange = NULL;
+    http->connection = NULL;
+    http->gone(http, http->keeper);
+    end_exchange(http);
+}
+
+/* The client has ended its side while its request is kept. */
+static void end_kept(connection *c)
+{
+    lose(((http_state *)c->state)->exchange);
+    if (c->out.first)
+        finish(c); /* with the answers before it */
+    else
+        connection_close(c);
+}
+
+static outcome serve(hub_http *http, const http_route *to)
+{
+    http->serving = true;
+    to->serve(http, to->arg);
+    http->serving = false;
+    if (!http->kept) {
+        conclude(http, HUB_OK);
+        return ANSWERED;
+    }
+    if (http->ended) {
+        end_kept(http->connection);
+        return ANSWERED;
+    }
+    http->parked = true;
+    return PARKED;
+}
+
+void http_later(hub_http *http, void (*gone)(hub_http *http, void *keeper), void *keeper)
+{
+    http->kept = true;
+    http->gone = gone;
+    http->keeper = keeper;
+}
+
+void http_done(hub_http *http)
+{
+    http->kept = false;
+    if (!http->serving)
+        conclude(http, HUB_OK);
 }
 
 static outcome answer_at_once(hub_http *http, int status, const char *text, const char *extra)
@@ -337,7 +396,8 @@ static outcome dispatch(connection *c, hub_http *http)
             return is_options ? answer_options(http) : refuse_method(http);
         return try_upgrade(http, c); /* which says what is missing */
     }
-    return run_handler(http, http->match.value);
+    http->route = http->match.value;
+    return http->route->handler ? run_handler(http, http->route) : serve(http, http->route);
 }
 
 /* How long a body may be, its route says: a head is read without regard to it. */
@@ -425,7 +485,7 @@ static bool own_request(connection *c, hub_http *http, hub_bytes head)
 static bool streams_body(const hub_http *http)
 {
     const http_route *to = route_of(http);
-    return to && to->stream_body && http_body_least(&http->reader) > 0;
+    return to && to->stream_body && to->handler && http_body_least(&http->reader) > 0;
 }
 
 /* Starts a handler that reads the body itself, the first of which may have come behind the head. */
@@ -644,6 +704,10 @@ static void on_end(connection *c)
 {
     http_state *h = c->state;
     h->ended = true;
+    if (h->exchange && h->exchange->kept) {
+        end_kept(c);
+        return;
+    }
     if (h->exchange)
         stream_on_end(h->exchange);
     if ((h->exchange && !h->reading_body) || c->kicked)
@@ -692,6 +756,8 @@ static void on_gone(connection *c)
     if (h->exchange) {
         if (h->reading_body) {
             exchange_free(h->exchange);
+        } else if (h->exchange->kept) {
+            lose(h->exchange);
         } else { /* its handler still runs */
             h->exchange->client = h->client;
             h->client = NULL;

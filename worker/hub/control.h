@@ -75,7 +75,7 @@ void greenlets_close(void);
 /* Calls the destructors of a greenlet's local values and frees them. In that greenlet. */
 void local_clear(greenlet *g);
 
-/* Turn number, step and what else describes the loop, for dumps. */
-void loop_dump(FILE *out);
+/* The step or part of the turn in progress, in words. Async-signal-safe. */
+const char *loop_doing(void);
 
 #endif

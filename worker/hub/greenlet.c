@@ -91,6 +91,7 @@ static inline bool enter(greenlet *g, hub_status status)
     *errno_place = g->saved_errno;
     if (published) {
         memcpy(published->running, g->name, sizeof(published->running));
+        atomic_store_explicit(&published->greenlets, (uint32_t)alive_count, memory_order_relaxed);
         atomic_store_explicit(&published->running_now, 1, memory_order_relaxed);
     }
     fibre_leave(&fake_stack, g->low, (size_t)((char *)g - g->low));

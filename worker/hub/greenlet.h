@@ -14,8 +14,6 @@
 
 #include "common/error.h"
 
-#include <stdio.h>
-
 typedef struct greenlet greenlet;
 typedef void (*greenlet_main)(void *arg);
 
@@ -70,21 +68,15 @@ typedef struct greenlet_counts {
 greenlet_counts greenlet_count(void);
 
 /*
- * From now on every switch to a greenlet stores its name in row->running and 1 in row->running_now, and every
- * return to the hub 0 in the latter, so that the master can tell what a worker that died was running. NULL:
- * nothing is stored any more, as at first. The row stays the caller's and must outlive the loop.
+ * From now on every switch to a greenlet stores its name in row->running, the number of greenlets in
+ * row->greenlets and 1 in row->running_now, and every return to the hub 0 in the latter, so that the master
+ * can tell what a worker that died was running. NULL: nothing is stored any more, as at first. The row stays
+ * the caller's and must outlive the loop.
  */
 struct row;
 void greenlet_publish_running(struct row *row);
 
 /* True while a greenlet is ready to run. */
 bool greenlet_any_ready(void);
-
-/*
- * Writes a line about the loop, then one for each greenlet (id, name, state, what it waits for, for how long)
- * and the frames of its stack below, as far as frame pointers lead: code compiled without them ends the list
- * early, never wrongly. Any context; does not park.
- */
-void greenlet_dump(FILE *out);
 
 #endif

@@ -7,7 +7,6 @@
 #include "worker/hub/stack.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -169,19 +168,7 @@ double loop_now(void)
     return loop_time;
 }
 
-static void dump_phase(FILE *out, const char *title, const step_table *phase)
+const char *loop_doing(void)
 {
-    fprintf(out, "; %s:", title);
-    for (size_t i = 0; i < phase->count; i++)
-        fprintf(out, "%s %s", i ? "," : "", phase->steps[i].name);
-    if (phase->count == 0)
-        fprintf(out, " nothing");
-}
-
-void loop_dump(FILE *out)
-{
-    fprintf(out, "loop: turn %" PRIu64 ", in %s", turns, doing);
-    dump_phase(out, "after the poll", &phases[LOOP_AFTER_POLL]);
-    dump_phase(out, "before it", &phases[LOOP_BEFORE_POLL]);
-    fprintf(out, "\n");
+    return doing;
 }

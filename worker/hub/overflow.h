@@ -8,7 +8,8 @@
 /*
  * Handles SIGSEGV on a signal stack of its own, in the calling thread: a hit in a greenlet's guard writes one
  * line to standard error that names it. Then, and after every other SIGSEGV, the action that was in force
- * before gets the same fault again, its address intact. Errors: HUB_ESYSTEM.
+ * before gets the same fault again, its address intact. Where that is the default and crash.h is installed,
+ * who runs is written first, with its stack. Errors: HUB_ESYSTEM.
  */
 hub_status overflow_install(error *error);
 void overflow_remove(void);

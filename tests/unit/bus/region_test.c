@@ -241,6 +241,63 @@ static void a_full_doorbell_counts_as_rung(void **state)
     region_close(&r);
 }
 
+static void a_live_row_is_found_by_the_low_bits_of_its_incarnation(void **state)
+{
+    (void)state;
+    region r;
+    host_open(&r);
+    atomic_store(&r.header->incarnations, 0x1fffe);
+    unsigned first = host_row(&r), second = host_row(&r);
+    for (int twice = 0; twice < 2; twice++) { /* as it is looked for, and as it is remembered */
+        assert_int_equal(region_row_of(&r, 0xffff), first);
+        assert_int_equal(region_row_of(&r, 0x0000), second);
+        assert_int_equal(region_row_of(&r, 0x0001), -1);
+    }
+    row_word word = atomic_load(&r.rows[second].word);
+    assert_true(row_change(&r.rows[second], word, ROW_DRAINING));
+    assert_int_equal(region_row_of(&r, 0x0000), second);
+    region_sweep_row(&r, first);
+    assert_int_equal(region_row_of(&r, 0xffff), -1);
+    assert_int_equal(host_row(&r), first);
+    assert_int_equal(region_row_of(&r, 0xffff), -1);
+    assert_int_equal(region_row_of(&r, 0x0001), first);
+    region_close(&r);
+}
+
+static void who_inherits_a_region_has_its_doorbells_and_mailboxes(void **state)
+{
+    (void)state;
+    region r, next;
+    int before = dup(0);
+    close(before);
+    host_open(&r);
+    assert_int_equal(region_inherit(&next, r.memory_fd, r.doorbells, r.mailboxes, -1, NULL), HUB_OK);
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
+        assert_int_equal(next.doorbells[i], r.doorbells[i]);
+        assert_int_equal(next.mailboxes[i].reader, r.mailboxes[i].reader);
+        assert_int_equal(next.mailboxes[i].writer, r.mailboxes[i].writer);
+        r.doorbells[i] = r.mailboxes[i].reader = r.mailboxes[i].writer = -1;
+    }
+    assert_true(next.master_doorbell >= 0 && next.master_doorbell != r.master_doorbell);
+    region_close(&r);
+    region_close(&next);
+    int after = dup(0);
+    close(after);
+    assert_int_equal(before, after);
+}
+
+static void two_regions_have_secrets_that_differ(void **state)
+{
+    (void)state;
+    region a, b;
+    host_open(&a);
+    host_open(&b);
+    assert_true(region_secret_key(&a).k0 != region_secret_key(&b).k0);
+    assert_true(region_secret_key(&a).k0 != region_hash_key(&a).k0);
+    region_close(&a);
+    region_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +317,9 @@ int main(void)
         cmocka_unit_test(a_claimed_row_counts_from_zero),
         cmocka_unit_test(sweeping_rings_those_who_wait_for_a_record_of_the_dead),
         cmocka_unit_test(a_full_doorbell_counts_as_rung),
+        cmocka_unit_test(a_live_row_is_found_by_the_low_bits_of_its_incarnation),
+        cmocka_unit_test(who_inherits_a_region_has_its_doorbells_and_mailboxes),
+        cmocka_unit_test(two_regions_have_secrets_that_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

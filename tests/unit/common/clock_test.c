@@ -30,11 +30,32 @@ static void the_wall_clock_agrees_with_the_seconds_of_the_system(void **state)
     assert_true(seconds <= (uint64_t)after + 1);
 }
 
+static void seconds_and_nanoseconds_become_each_other(void **state)
+{
+    (void)state;
+    assert_true(clock_in_seconds(1500 * CLOCK_NS_PER_MS) == 1.5);
+    assert_int_equal(clock_in_ns(1.5), 1500 * CLOCK_NS_PER_MS);
+    assert_int_equal(clock_in_ns(0), 0);
+    assert_int_equal(clock_in_ns(-1), 0);
+}
+
+static void zero_is_never_the_earlier_time(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_earlier(3, 5), 3);
+    assert_int_equal(clock_earlier(5, 3), 3);
+    assert_int_equal(clock_earlier(0, 5), 5);
+    assert_int_equal(clock_earlier(3, 0), 3);
+    assert_int_equal(clock_earlier(0, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_monotonic_clock_goes_forward),
         cmocka_unit_test(the_wall_clock_agrees_with_the_seconds_of_the_system),
+        cmocka_unit_test(seconds_and_nanoseconds_become_each_other),
+        cmocka_unit_test(zero_is_never_the_earlier_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,27 @@ static void a_plain_end_is_said_plainly(void **state)
     assert_line(&facts, "worker 2 (pid 411) ended after 12.3 s", HUB_INFO);
 }
 
+static void a_worker_that_did_not_turn_says_among_how_many_and_for_how_long(void **state)
+{
+    (void)state;
+    row score = {.running = "GET /stuck"};
+    atomic_store(&score.running_now, 1);
+    atomic_store(&score.greenlets, 1204);
+    atomic_store(&score.heartbeat_ns, clock_monotonic_ns() - 31 * CLOCK_NS_PER_S);
+    obituary facts = facts_of(KILLED(SIGABRT));
+    obituary_read_row(&facts, &score);
+    assert_in_range(facts.silent_ns, 31 * CLOCK_NS_PER_S, 60 * CLOCK_NS_PER_S);
+    facts.silent_ns = 31 * CLOCK_NS_PER_S;
+    assert_line(&facts,
+                "worker 2 (pid 411) was killed by SIGABRT after 12.3 s; it was running GET /stuck, one of "
+                "1204 greenlets, and its hub had not turned for 31.0 s",
+                HUB_ERROR);
+    facts.running[0] = '\0';
+    assert_line(&facts,
+                "worker 2 (pid 411) was killed by SIGABRT after 12.3 s; its hub had not turned for 31.0 s",
+                HUB_ERROR);
+}
+
 static void a_crash_names_signal_losses_and_what_was_running(void **state)
 {
     (void)state;
@@ -161,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_end_is_said_plainly),
+        cmocka_unit_test(a_worker_that_did_not_turn_says_among_how_many_and_for_how_long),
         cmocka_unit_test(a_crash_names_signal_losses_and_what_was_running),
         cmocka_unit_test(a_worker_killed_in_its_hub_says_what_ran_last),
         cmocka_unit_test(exit_codes_of_a_boot_are_explained),

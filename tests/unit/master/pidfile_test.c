@@ -239,6 +239,40 @@ static void it_is_removed_only_while_it_is_ones_own(void **state)
     assert_content("1\n");
 }
 
+static void its_file_gets_another_name(void **state)
+{
+    (void)state;
+    char second[sizeof path + 2];
+    snprintf(second, sizeof second, "%s.2", path);
+    assert_int_equal(pidfile_write(second, NULL), HUB_OK);
+    assert_int_equal(pidfile_rename(second, path, NULL), HUB_OK);
+    assert_holds_own();
+    assert_int_equal(access(second, F_OK), -1);
+}
+
+static void a_name_that_is_something_else_is_not_taken(void **state)
+{
+    (void)state;
+    char second[sizeof path + 2];
+    snprintf(second, sizeof second, "%s.2", path);
+    write_text("precious");
+    assert_int_equal(pidfile_write(second, NULL), HUB_OK);
+    assert_int_equal(pidfile_rename(second, path, NULL), HUB_EINVAL);
+    assert_content("precious");
+    pidfile_remove(second);
+    assert_int_equal(access(second, F_OK), -1);
+}
+
+static void the_file_of_another_process_is_removed_only_if_it_names_that(void **state)
+{
+    (void)state;
+    write_pid(4711);
+    pidfile_remove_of(path, 4712);
+    assert_content("4711\n");
+    pidfile_remove_of(path, 4711);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +284,9 @@ int main(void)
         cmocka_unit_test_teardown(a_path_that_cannot_be_written_is_told, remove_file),
         cmocka_unit_test_teardown(what_a_killed_process_with_this_id_left_beside_is_no_obstacle, remove_file),
         cmocka_unit_test_teardown(it_is_removed_only_while_it_is_ones_own, remove_file),
+        cmocka_unit_test_teardown(its_file_gets_another_name, remove_file),
+        cmocka_unit_test_teardown(a_name_that_is_something_else_is_not_taken, remove_file),
+        cmocka_unit_test_teardown(the_file_of_another_process_is_removed_only_if_it_names_that, remove_file),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/spawn.h"
 
+#include "master/privileges.h"
+
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,17 +27,27 @@ typedef struct findings {
     size_t open_count;
     sigset_t blocked;
     bool is_default[NSIG], is_ignored[NSIG];
-    int death_signal;
+    int death_signal, dumpable;
+    uid_t user;
+    gid_t group;
+    sigset_t blocked_at_fork;
     unsigned slot;
 } findings;
 
 static findings *found;
 
+/* Runs in the child before fork returns there, when handlers of its parent are still in force. */
+static void look_at_the_mask(void)
+{
+    if (found)
+        sigprocmask(SIG_SETMASK, NULL, &found->blocked_at_fork);
+}
+
 static int make_memory(void **state)
 {
     (void)state;
     found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return found == MAP_FAILED ? -1 : 0;
+    return found == MAP_FAILED || pthread_atfork(NULL, NULL, look_at_the_mask) != 0 ? -1 : 0;
 }
 
 static int forget(void **state)
@@ -66,6 +79,9 @@ static int look_around(void *arg)
         found->is_ignored[number] = action.sa_handler == SIG_IGN;
     }
     prctl(PR_GET_PDEATHSIG, &found->death_signal);
+    found->dumpable = prctl(PR_GET_DUMPABLE);
+    found->user = geteuid();
+    found->group = getegid();
     return 17;
 }
 
@@ -147,7 +163,7 @@ static void handlers_masks_and_ignored_signals_do_not_reach_the_child(void **sta
     sigaddset(&some, SIGTERM);
     sigaddset(&some, SIGCHLD);
     sigprocmask(SIG_BLOCK, &some, NULL);
-    signal(SIGUSR2, handle);
+    signal(SIGALRM, handle);
     signal(SIGTERM, handle);
     signal(SIGINT, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
@@ -159,13 +175,13 @@ static void handlers_masks_and_ignored_signals_do_not_reach_the_child(void **sta
     for (int number = 1; number < NSIG; number++)
         assert_int_equal(sigismember(&before, number), sigismember(&after, number));
     sigprocmask(SIG_UNBLOCK, &some, NULL);
-    signal(SIGUSR2, SIG_DFL);
+    signal(SIGALRM, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
 
     assert_true(sigisemptyset(&found->blocked));
-    static const int shed[] = {SIGUSR2, SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGQUIT, SIGABRT};
+    static const int shed[] = {SIGALRM, SIGTERM, SIGINT, SIGPIPE, SIGCHLD, SIGQUIT, SIGABRT};
     for (size_t i = 0; i < sizeof(shed) / sizeof(shed[0]); i++)
         assert_true(found->is_default[shed[i]]);
 }
@@ -176,6 +192,7 @@ static void a_worker_ignores_what_is_meant_for_its_master(void **state)
     spawn(look_around, NULL, 0);
     assert_true(found->is_ignored[SIGHUP]);
     assert_true(found->is_ignored[SIGUSR1]);
+    assert_true(found->is_ignored[SIGUSR2]);
 }
 
 static void a_worker_is_told_of_its_parents_death(void **state)
@@ -183,6 +200,68 @@ static void a_worker_is_told_of_its_parents_death(void **state)
     (void)state;
     spawn(look_around, NULL, 0);
     assert_int_equal(found->death_signal, SIGTERM);
+}
+
+static void no_signal_reaches_a_child_that_still_looks_like_its_master(void **state)
+{
+    (void)state;
+    spawn(look_around, NULL, 0);
+    static const int meant_for_the_master[] = {SIGHUP,  SIGTERM, SIGINT,  SIGQUIT,  SIGCHLD, SIGUSR1,
+                                               SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH, SIGPIPE, SIGALRM};
+    for (size_t i = 0; i < sizeof(meant_for_the_master) / sizeof(meant_for_the_master[0]); i++)
+        assert_int_equal(sigismember(&found->blocked_at_fork, meant_for_the_master[i]), 1);
+    assert_true(sigisemptyset(&found->blocked));
+}
+
+static void a_child_drops_its_privileges_and_is_still_told_of_its_parents_death(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    config settings;
+    error failure = {.status = HUB_OK};
+    assert_int_equal(config_defaults(&settings), HUB_OK);
+    settings.user = strdup("54321");
+    settings.group = strdup("54322");
+    assert_int_equal(privileges_find(&settings, &failure), HUB_OK);
+    spawn(look_around, NULL, 0);
+    privileges_forget();
+    config_free(&settings);
+    assert_int_equal(found->user, 54321);
+    assert_int_equal(found->group, 54322);
+    assert_int_equal(found->death_signal, SIGTERM);
+    assert_int_equal(found->dumpable, 1);
+    assert_int_equal(geteuid(), 0);
+}
+
+static int pipe_of_parent[2];
+
+static int wait_for_the_end_of_the_pipe(void *arg)
+{
+    (void)arg;
+    char byte;
+    ssize_t got = read(pipe_of_parent[0], &byte, 1);
+    return got == 0 ? 21 : 22;
+}
+
+/* Its write end is closed in the child though it is not close-on-exec: else no child would ever see the end.
+ */
+static void the_end_of_the_parents_pipe_is_seen_while_other_children_live(void **state)
+{
+    (void)state;
+    error failure = {.status = HUB_OK};
+    pid_t children[2];
+    int status;
+    assert_int_equal(pipe(pipe_of_parent), 0);
+    spawn_request request = {NULL, wait_for_the_end_of_the_pipe, NULL, &pipe_of_parent[0], 1};
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(spawn_process(&request, &children[i], &failure), HUB_OK);
+    close(pipe_of_parent[1]);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(WEXITSTATUS(status), 21);
+    }
+    close(pipe_of_parent[0]);
 }
 
 static int write_to_stdout(void *arg)
@@ -247,6 +326,9 @@ int main(void)
         cmocka_unit_test_setup(handlers_masks_and_ignored_signals_do_not_reach_the_child, forget),
         cmocka_unit_test_setup(a_worker_ignores_what_is_meant_for_its_master, forget),
         cmocka_unit_test_setup(a_worker_is_told_of_its_parents_death, forget),
+        cmocka_unit_test_setup(no_signal_reaches_a_child_that_still_looks_like_its_master, forget),
+        cmocka_unit_test_setup(a_child_drops_its_privileges_and_is_still_told_of_its_parents_death, forget),
+        cmocka_unit_test_setup(the_end_of_the_parents_pipe_is_seen_while_other_children_live, forget),
         cmocka_unit_test_setup(what_an_application_printed_is_not_lost, forget),
         cmocka_unit_test_setup(a_failed_fork_is_an_error_with_the_limit_that_was_met, forget),
     };
