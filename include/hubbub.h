@@ -39,7 +39,7 @@ extern "C" {
 
 /* Changes whenever a compiled application would misread this header. hubbub refuses a module of another
  * number. */
-#define HUB_ABI 1
+#define HUB_ABI 2
 
 #define HUB_FOREVER (-1.0)
 
