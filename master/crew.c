@@ -170,7 +170,8 @@ static hub_status claim_and_fork(crew *self, slot *place, error *failure)
     snprintf(label, sizeof label, "worker %u", place->number);
     size_t kept_count = list_kept(self, what, &mine.boot, kept);
     kept[kept_count++] = ends[1];
-    spawn_request request = {label, be_worker, &mine, kept, kept_count};
+    spawn_request request = {
+        .label = label, .run = be_worker, .arg = &mine, .keep = kept, .keep_count = kept_count};
     place->row = index;
     place->word = atomic_load(&score->word);
     status = spawn_process(&request, &place->pid, failure);

@@ -27,7 +27,7 @@ handover *handover_new(void)
     handover *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
-    self->channel = self->owners = self->region = self->master_doorbell = self->module = -1;
+    self->channel = self->owners = self->region = self->master_doorbell = self->module = self->console = -1;
     self->parent_pipe[0] = self->parent_pipe[1] = -1;
     for (unsigned i = 0; i < REGION_ROWS; i++) {
         self->doorbells[i] = -1;
@@ -99,7 +99,8 @@ static hub_status check(const handover *self, error *failure)
     if (self->count < 1 || self->count > CONFIG_WORKERS_MAX || self->configured < 1 ||
         self->configured > CONFIG_WORKERS_MAX)
         return damaged(failure, "the number of workers");
-    if (self->listener_count > LISTENERS_MAX || self->worker_count > REGION_ROWS)
+    if (self->listener_count > LISTENERS_MAX || self->worker_count > REGION_ROWS ||
+        self->activated > INHERIT_MAX)
         return damaged(failure, "a number of entries");
     for (uint32_t i = 0; i < self->listener_count; i++)
         if (!listener_is_sound(&self->listeners[i]))
@@ -173,6 +174,9 @@ size_t handover_descriptors(const handover *self, int descriptors[HANDOVER_DESCR
     add(descriptors, &count, self->parent_pipe[0]);
     add(descriptors, &count, self->parent_pipe[1]);
     add(descriptors, &count, self->module);
+    add(descriptors, &count, self->console);
+    for (uint32_t i = 0; i < self->activated; i++)
+        add(descriptors, &count, INHERIT_FIRST + (int)i);
     for (uint32_t i = 0; i < self->worker_count; i++)
         add(descriptors, &count, self->workers[i].logs);
     return count;

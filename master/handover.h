@@ -9,11 +9,12 @@
 
 #include "bus/region.h"
 #include "config/config.h"
+#include "master/inherit.h"
 #include "master/listener.h"
 
 enum {
-    HANDOVER_VERSION = 2, /* raised whenever a structure below changes */
-    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 4 * REGION_ROWS + 8,
+    HANDOVER_VERSION = 3, /* raised whenever a structure below changes */
+    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 4 * REGION_ROWS + INHERIT_MAX + 9,
 };
 
 typedef enum handover_mode {
@@ -50,6 +51,8 @@ typedef struct handover {
     int32_t doorbells[REGION_ROWS];
     mailbox_ends mailboxes[REGION_ROWS];
     uint32_t generations[CONFIG_WORKERS_MAX];
+    uint32_t activated; /* sockets of a service manager, from descriptor INHERIT_FIRST on */
+    int32_t console;    /* standard error as it was before a file stood in for it; -1: it is there */
     uint32_t listener_count;
     handover_listener listeners[LISTENERS_MAX];
 

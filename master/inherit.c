@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FIRST_FD = 3, NAME_ROOM = 256 }; /* sd_listen_fds(3): names have at most 255 bytes */
+enum { NAME_ROOM = 256 }; /* sd_listen_fds(3): names have at most 255 bytes */
 
 static struct {
     size_t count;
@@ -48,7 +48,7 @@ void inherit_read_environment(void)
         given.count = count < INHERIT_MAX ? (size_t)count : INHERIT_MAX;
         read_names(getenv("LISTEN_FDNAMES"));
         for (size_t i = 0; i < given.count; i++)
-            fcntl(FIRST_FD + (int)i, F_SETFD, FD_CLOEXEC);
+            fcntl(INHERIT_FIRST + (int)i, F_SETFD, FD_CLOEXEC);
     }
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
@@ -62,7 +62,7 @@ size_t inherit_count(void)
 
 int inherit_find(size_t index, const char *name)
 {
-    return *name == '\0' || strcmp(name, given.names[index]) == 0 ? FIRST_FD + (int)index : -1;
+    return *name == '\0' || strcmp(name, given.names[index]) == 0 ? INHERIT_FIRST + (int)index : -1;
 }
 
 hub_status inherit_check(int fd, const char *text, error *failure)

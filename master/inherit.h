@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { INHERIT_MAX = 64 };
+enum {
+    INHERIT_FIRST = 3, /* sd_listen_fds(3): the first descriptor of a service manager */
+    INHERIT_MAX = 64,
+};
 
 /*
  * Reads what a service manager says in the environment, remembers it, and takes it out of the environment so

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/inventory.h"
 
+#include "master/inherit.h"
+#include "master/logs.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +66,8 @@ void inventory_write(handover *to, handover_mode mode, const crew *all, const li
     to->configured = facts->configured;
     to->count = all->count;
     to->region = all->region.memory_fd;
+    to->activated = (uint32_t)inherit_count();
+    to->console = logs_console();
     memcpy(to->doorbells, all->region.doorbells, sizeof to->doorbells);
     memcpy(to->mailboxes, all->region.mailboxes, sizeof to->mailboxes);
     memcpy(to->generations, all->generations, sizeof to->generations);

@@ -110,41 +110,48 @@ hub_status launch_check(error *failure)
     return HUB_OK;
 }
 
-static bool is_passed_on(const char *entry, const char *variable)
+static bool is_named(const char *entry, const char *variable)
 {
-    static const char *const own[] = {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
-    size_t length = strcspn(entry, "=");
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (strlen(own[i]) == length && strncmp(entry, own[i], length) == 0)
-            return false;
-    return strlen(variable) != length || strncmp(entry, variable, length) != 0;
+    size_t length = strlen(variable);
+    return strncmp(entry, variable, length) == 0 && entry[length] == '=';
 }
 
-/* The list is freed, its strings are the start's, but for *own. */
-static char **make_environment(const char *variable, int fd, char **own)
+/* A service manager's sockets are for the process that it names. */
+static const char listen_pid[] = "LISTEN_PID";
+
+typedef struct own_entries {
+    char variable[64], listen_pid[32];
+} own_entries;
+
+/* The list is to be freed, its strings are the start's and `own`. NULL without memory. */
+static char **make_environment(const handover *what, const char *variable, int fd, own_entries *own)
 {
     size_t count = 0, kept = 0;
     while (started.environment[count])
         count++;
-    char **list = calloc(count + 2, sizeof *list);
-    if (!list || asprintf(own, "%s=%d", variable, fd) < 0) {
-        free(list);
-        errno = ENOMEM;
+    char **list = calloc(count + 3, sizeof *list);
+    if (!list)
         return NULL;
-    }
     for (size_t i = 0; i < count; i++)
-        if (is_passed_on(started.environment[i], variable))
+        if (!is_named(started.environment[i], variable) && !is_named(started.environment[i], listen_pid))
             list[kept++] = started.environment[i];
-    list[kept] = *own;
+    snprintf(own->variable, sizeof own->variable, "%s=%d", variable, fd);
+    list[kept++] = own->variable;
+    if (what->activated) {
+        snprintf(own->listen_pid, sizeof own->listen_pid, "%s=%d", listen_pid, (int)getpid());
+        list[kept++] = own->listen_pid;
+    }
     return list;
 }
 
 void launch_execute(const handover *what, const char *variable, int fd)
 {
-    char *own = NULL;
-    char **environment = make_environment(variable, fd, &own);
-    if (!environment)
+    own_entries own;
+    char **environment = make_environment(what, variable, fd, &own);
+    if (!environment) {
+        errno = ENOMEM;
         return;
+    }
     int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     fflush(NULL);
     if (chdir(started.folder) == 0 && handover_set_cloexec(what, false) && fcntl(fd, F_SETFD, 0) == 0)
@@ -157,7 +164,6 @@ void launch_execute(const handover *what, const char *variable, int fd)
             cause = errno;
         close(before);
     }
-    free(own);
     free(environment);
     errno = cause;
 }

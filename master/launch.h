@@ -29,9 +29,9 @@ hub_status launch_check(error *error);
 
 /*
  * Executes the program in this process, in the folder and environment of the start, but for the variable,
- * which names `fd`, and for sockets that a service manager passed to this process alone. Of the descriptors
- * only those of `what` and `fd` are inherited. Returns, with errno, only when that failed; the folder and the
- * descriptors' flags are then what they were.
+ * which names `fd`, and for LISTEN_PID, which names this process when sockets of a service manager are passed
+ * on. Of the descriptors only those of `what` and `fd` are inherited. Returns, with errno, only when that
+ * failed; the folder and the descriptors' flags are then what they were.
  */
 void launch_execute(const handover *what, const char *variable, int fd);
 

@@ -176,6 +176,16 @@ int logs_access_fd(void)
     return logs.access;
 }
 
+int logs_console(void)
+{
+    return logs.console;
+}
+
+void logs_inherit_console(int fd)
+{
+    logs.console = fd;
+}
+
 void logs_close(void)
 {
     wanted all = {-1, logs.access, logs.error_path, logs.access_path, logs.syslog};

@@ -32,6 +32,13 @@ size_t logs_kept(int kept[LOGS_KEPT]);
 /* Where access lines go; -1: nowhere. */
 int logs_access_fd(void);
 
+/* The standard error that the server was started with, while a file stands in for it; else -1. */
+int logs_console(void);
+
+/* The same in a master that was started by another one: standard error is the file already, and what it
+ * stands in for has this number. Before logs_apply. */
+void logs_inherit_console(int fd);
+
 /* Closes what was opened but standard error. */
 void logs_close(void);
 

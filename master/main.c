@@ -82,6 +82,8 @@ static int serve(config *settings, int argc, char *const argv[])
 {
     error failure = {.status = HUB_OK};
     process_become_master(settings);
+    if (upgrade_found())
+        logs_inherit_console(upgrade_found()->console);
     if (logs_apply(settings, &failure) != HUB_OK)
         return complain(failure.text, MASTER_EXIT_SYSTEM);
     if (strcmp(settings->worker_class, "green") != 0)

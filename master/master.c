@@ -86,6 +86,7 @@ static void reopen_logs(struct master *master)
     logfile_set opened;
     logs_reopen(&opened);
     crew_hand_logs(&master->crew, &opened);
+    upgrade_forward(&master->upgrade, SIGUSR1);
     log_info("log files were opened anew");
 }
 
@@ -187,6 +188,17 @@ static void run_loop(struct master *master)
     }
 }
 
+/* The master that comes lets the one that goes speak, until that one names it. */
+static void open_notify(struct master *master)
+{
+    bool is_daemon = master->options->config->daemon, is_beside = upgrade_is_beside();
+    notify_open(&master->notify, is_daemon || is_beside);
+    if (is_beside)
+        notify_be_silent(&master->notify);
+    else if (is_daemon)
+        notify_main_pid(&master->notify, getpid());
+}
+
 int master_run(const master_options *options)
 {
     error failure = {.status = HUB_OK};
@@ -198,7 +210,7 @@ int master_run(const master_options *options)
     master->options = options;
     master->exit_code = MASTER_EXIT_SYSTEM;
     master->signals = -1;
-    notify_open(&master->notify, options->config->daemon);
+    open_notify(master);
     master->upgrade.channel = master->upgrade.owners_fd = -1;
 
     fflush(NULL); /* else every child would write again what is still buffered */

@@ -31,18 +31,18 @@ static hub_status connect_to(notify *self, const char *name, error *failure)
 }
 
 /* Half of what the manager allows; 0 when it wants no signs of life, or those of another process. */
-static uint64_t read_watchdog(bool daemon)
+static uint64_t read_watchdog(bool moved)
 {
     const char *text = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
     char *end;
-    if (!text || *text < '0' || *text > '9' || (pid && !daemon && strtol(pid, NULL, 10) != (long)getpid()))
+    if (!text || *text < '0' || *text > '9' || (pid && !moved && strtol(pid, NULL, 10) != (long)getpid()))
         return 0;
     errno = 0;
     uint64_t microseconds = strtoull(text, &end, 10);
     return *end == '\0' && errno == 0 && microseconds < UINT64_MAX / 1000 ? microseconds * 1000 / 2 : 0;
 }
 
-void notify_open(notify *self, bool daemon)
+void notify_open(notify *self, bool moved)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     error failure = {.status = HUB_OK};
@@ -52,12 +52,10 @@ void notify_open(notify *self, bool daemon)
         notify_close(self);
     }
     if (self->fd >= 0)
-        self->watchdog_ns = read_watchdog(daemon);
+        self->watchdog_ns = read_watchdog(moved);
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");
-    if (daemon)
-        notify_main_pid(self, getpid());
 }
 
 void notify_close(notify *self)
@@ -74,7 +72,7 @@ static void tell(const notify *self, const char *format, ...)
 {
     char text[256];
     va_list values;
-    if (self->fd < 0)
+    if (self->fd < 0 || self->silent)
         return;
     va_start(values, format);
     int length = vsnprintf(text, sizeof text, format, values);
@@ -102,7 +100,7 @@ void notify_status(notify *self, const char *format, ...)
 {
     char text[sizeof self->status];
     va_list values;
-    if (self->fd < 0)
+    if (self->fd < 0 || self->silent)
         return;
     va_start(values, format);
     vsnprintf(text, sizeof text, format, values);
@@ -115,12 +113,22 @@ void notify_status(notify *self, const char *format, ...)
 
 void notify_main_pid(notify *self, pid_t pid)
 {
+    bool is_own = pid == getpid();
+    if (is_own)
+        self->silent = false;
     tell(self, "MAINPID=%d", (int)pid);
+    self->silent = !is_own;
+    self->status[0] = '\0'; /* what was told before may have been told to nobody */
+}
+
+void notify_be_silent(notify *self)
+{
+    self->silent = true;
 }
 
 void notify_pass_time(notify *self, uint64_t now_ns)
 {
-    if (self->watchdog_ns == 0 || now_ns < self->next_ns)
+    if (self->watchdog_ns == 0 || self->silent || now_ns < self->next_ns)
         return;
     self->next_ns = now_ns + self->watchdog_ns;
     tell(self, "WATCHDOG=1");
@@ -128,5 +136,5 @@ void notify_pass_time(notify *self, uint64_t now_ns)
 
 uint64_t notify_deadline_ns(const notify *self)
 {
-    return self->next_ns;
+    return self->silent ? 0 : self->next_ns;
 }

@@ -15,6 +15,7 @@
 
 typedef struct notify {
     int fd;               /* -1: nobody is told */
+    bool silent;          /* another process speaks for the server */
     uint64_t watchdog_ns; /* between two signs of life; 0: none are wanted */
     uint64_t next_ns;     /* when the next one is due */
     char status[160];     /* the last that was told */
@@ -22,11 +23,11 @@ typedef struct notify {
 
 /*
  * Reads NOTIFY_SOCKET (a path, or an abstract name behind @), WATCHDOG_USEC and WATCHDOG_PID, and takes them
- * out of the environment, so that no child speaks for the server. `daemon`: the process has forked since it
- * was started, and the manager is told its process id; WATCHDOG_PID then names nobody that is left. A name
- * that cannot be a socket's, or one that is not there, is a warning in the log.
+ * out of the environment, so that no child speaks for the server. `moved`: this is not the process that the
+ * manager started but a descendant, so WATCHDOG_PID does not name it. A name that cannot be a socket's, or
+ * one that is not there, is a warning in the log.
  */
-void notify_open(notify *self, bool daemon);
+void notify_open(notify *self, bool moved);
 void notify_close(notify *self);
 
 /* READY=1: it serves; also after a reload. RELOADING=1 with MONOTONIC_USEC. STOPPING=1. */
@@ -37,8 +38,11 @@ void notify_stopping(notify *self);
 /* STATUS=…, one line for people; what was told last is not told again. */
 void notify_status(notify *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* MAINPID: another process is the master from now on. */
+/* MAINPID: this process is the master from now on. Or another one: then nothing more is told here. */
 void notify_main_pid(notify *self, pid_t pid);
+
+/* Nothing is told until notify_main_pid names this process: so far another one speaks for the server. */
+void notify_be_silent(notify *self);
 
 /* WATCHDOG=1 when it is due: at half of the time that the manager allows. In every turn. */
 void notify_pass_time(notify *self, uint64_t now_ns);

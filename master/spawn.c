@@ -88,7 +88,7 @@ static hub_status become_child(const spawn_request *request, pid_t parent, error
     if (spawn_close_others(request->keep, request->keep_count) != HUB_OK)
         return error_set(failure, HUB_ENOMEM, "out of memory before the process began");
     log_set_label(request->label);
-    hub_status status = privileges_drop(failure);
+    hub_status status = request->keeps_user ? HUB_OK : privileges_drop(failure);
     if (status != HUB_OK)
         return status;
     if (!follow_parent(parent)) /* the kernel forgets it with the user */

@@ -14,6 +14,7 @@ typedef struct spawn_request {
     void *arg;
     const int *keep; /* descriptors that the child keeps besides 0, 1 and 2, in any order */
     size_t keep_count;
+    bool keeps_user; /* it stays who its parent is: a master that follows */
 } spawn_request;
 
 /*
@@ -23,11 +24,11 @@ typedef struct spawn_request {
  *     the signal ends it also while it boots and watches nothing yet. If the parent is gone already it exits;
  *   - every handler that was set and every signal that was ignored gets its default again, except SIGHUP,
  *     SIGUSR1 and SIGUSR2, which workers ignore so that a hang-up or a `pkill` meant for the master harms
- * nobody;
+ *     nobody;
  *   - every descriptor outside `keep` is closed, whether it is close-on-exec or not;
  *   - its log lines are labelled;
- *   - it becomes the user and group that were found (privileges.h), if any, and asks again for the signal at
- *     its parent's death, which the kernel forgets with the user;
+ *   - but for keeps_user, it becomes the user and group that were found (privileges.h), if any, and
+ *     asks again for the signal at its parent's death, which the kernel forgets with the user;
  *   - no signal is blocked;
  *   - then `run` is called, standard streams are flushed, and the process exits with its result without
  *     running the master's exit handlers.

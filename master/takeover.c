@@ -89,6 +89,13 @@ bool takeover_reaped(struct master *master, pid_t pid, int status)
 
 /* ---- in the master that comes ---- */
 
+/* A service manager is told who the server is. */
+static void on_named(void *arg, pid_t pid)
+{
+    struct master *master = arg;
+    notify_main_pid(&master->notify, pid);
+}
+
 /* The old master has everything back. */
 static void on_returned(void *arg)
 {
@@ -144,6 +151,7 @@ hub_status takeover_inherit(struct master *master, const config *settings, regio
     master->upgrade.given = on_given;
     master->upgrade.returned = on_returned;
     master->upgrade.alone = on_alone;
+    master->upgrade.named = on_named;
     master->upgrade.arg = master;
     if (!upgrade_found())
         return HUB_OK;

@@ -56,6 +56,7 @@ static void on_message(upgrade *self, const message *what)
     case MESSAGE_LEAVING:
         if (upgrade_is_taking(self))
             upgrade_take_rest(self);
+        self->named(self->arg, getpid());
         break;
     }
 }

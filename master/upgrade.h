@@ -50,6 +50,8 @@ typedef struct upgrade {
     void (*given)(void *arg);               /* the new master has all slots: drain */
     void (*returned)(void *arg);            /* the old master has its slots again: drain */
     void (*alone)(void *arg, pid_t before); /* the old master is gone: this is the server */
+    void (*named)(void *arg,
+                  pid_t pid); /* who is the server's main process from now on: the other, or this */
     void *arg;
 
     /* its own */
@@ -78,6 +80,9 @@ hub_status upgrade_remember(char *const argv[], error *error);
  * close-on-exec again. */
 handover *upgrade_found(void);
 
+/* True when the master that left it lives beside this process. */
+bool upgrade_is_beside(void);
+
 /* True when this process was only started to try: it should check its configuration and call upgrade_try. */
 bool upgrade_is_probe(void);
 
@@ -104,6 +109,9 @@ void upgrade_take_back(upgrade *self);
 
 /* This master ends by itself: the new one goes on without it. */
 void upgrade_leave(upgrade *self);
+
+/* The new master gets a signal that is for the whole server, if it can take one already. */
+void upgrade_forward(const upgrade *self, int number);
 
 /* A process was reaped; true when it was the new master, or the one that tried. The facts are for the case
  * that this process now executes the new program: then it does not return. */

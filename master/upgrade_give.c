@@ -40,7 +40,8 @@ static hub_status fork_next(upgrade *self, const handover *what, error *failure)
         return status;
     size_t count = handover_descriptors(what, kept);
     kept[count++] = mine.fd;
-    spawn_request request = {.run = become_next, .arg = &mine, .keep = kept, .keep_count = count};
+    spawn_request request = {
+        .run = become_next, .arg = &mine, .keep = kept, .keep_count = count, .keeps_user = true};
     status = spawn_process(&request, &self->other, failure);
     close(mine.fd);
     return status;
@@ -119,6 +120,13 @@ static void let_go_of_paths(listener_set *set)
         set->items[i].owner = 0;
 }
 
+/* In this order: a manager that listens to the main process alone must hear first who that is. */
+static void say_leaving(upgrade *self)
+{
+    self->named(self->arg, self->other);
+    upgrade_say(self->channel, MESSAGE_LEAVING, 0);
+}
+
 void upgrade_finish_giving(upgrade *self)
 {
     if (self->phase != UPGRADE_GIVING)
@@ -128,6 +136,7 @@ void upgrade_finish_giving(upgrade *self)
     let_go_of_paths(self->listeners);
     log_info("process %d has taken all slots over: this master ends when its workers have left",
              (int)self->other);
+    say_leaving(self);
     self->given(self->arg);
 }
 
@@ -173,10 +182,16 @@ void upgrade_leave(upgrade *self)
         return;
     log_info("process %d goes on alone", (int)self->other);
     let_go_of_paths(self->listeners);
-    upgrade_say(self->channel, MESSAGE_LEAVING, 0);
+    say_leaving(self);
     self->dismissed = true;
     self->phase = UPGRADE_GIVEN;
     self->deadline_ns = 0;
+}
+
+void upgrade_forward(const upgrade *self, int number)
+{
+    if (self->other && self->greeted && (self->phase == UPGRADE_GIVING || self->phase == UPGRADE_GIVEN))
+        kill(self->other, number);
 }
 
 /* ---- how the child ended ---- */

@@ -20,7 +20,7 @@ typedef enum upgrade_message {
     MESSAGE_DONE,      /* new: all slots are mine */
     MESSAGE_GIVE_BACK, /* new: I end; take your slots */
     MESSAGE_RETURNED,  /* old: I have workers in all my slots again; end */
-    MESSAGE_LEAVING,   /* old: I end; take what is left */
+    MESSAGE_LEAVING,   /* old: I end; what is left is yours, and you are the main process */
 } upgrade_message;
 
 /* A failure means that the other one is gone, which the next read says too. */

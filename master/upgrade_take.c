@@ -38,6 +38,11 @@ handover *upgrade_found(void)
     return found;
 }
 
+bool upgrade_is_beside(void)
+{
+    return found && found->mode == HANDOVER_BESIDE;
+}
+
 bool upgrade_is_probe(void)
 {
     return found && found->mode == HANDOVER_PROBE;
@@ -201,6 +206,7 @@ void upgrade_go_on_alone(upgrade *self)
     pid_t before = self->other;
     upgrade_settle(self);
     self->other = 0;
+    self->named(self->arg, getpid());
     self->alone(self->arg, before);
 }
 

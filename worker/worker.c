@@ -15,6 +15,7 @@
 #include "worker/hub/loop.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/connection.h"
+#include "worker/net/post.h"
 #include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
 #include "worker/sio/sid.h"
@@ -250,6 +251,7 @@ static void start_main(void *arg)
         if (worker.boot->serves)
             worker.boot->serves();
         row_change(worker.row, atomic_load(&worker.row->word), ROW_READY);
+        post_start();
         region_ring_master(worker.boot->region);
         return;
     }
@@ -348,7 +350,8 @@ static hub_status open_bus(const worker_boot *boot, error *why)
     if (status != HUB_OK)
         return status;
     sid_open(region_secret_key(boot->region));
-    return fanout_open(worker.bus, row_incarnation(atomic_load(&worker.row->word)), why);
+    status = fanout_open(worker.bus, row_incarnation(atomic_load(&worker.row->word)), why);
+    return status == HUB_OK ? post_open(boot->region, boot->row, why) : status;
 }
 
 static hub_status load_application(const worker_boot *boot, error *why)
@@ -465,6 +468,7 @@ int worker_main(const worker_boot *boot)
             goto failed;
     worker.exit_code = WORKER_EXIT_OK;
     loop_run();
+    post_close(); /* letters that were not read go to another worker */
     access_close();
     if (worker.exit_code != WORKER_EXIT_OK)
         goto failed;

@@ -132,7 +132,7 @@ def test_the_options_of_gunicorns_that_are_not_offered_are_refused_with_a_reason
         assert refused.returncode == 2 and f"there is no option {name.strip('`')}: " in refused.stderr, refused.stderr
 
 
-@pytest.mark.parametrize("title", ["Signals to the master", "Reloads", "Supervision"])
+@pytest.mark.parametrize("title", ["Signals to the master", "Reloads", "Upgrades", "Listeners", "Logs", "Supervision"])
 def test_the_tests_of_what_differs_from_gunicorn_exist(title):
     for row in gunicorn_rows(title):
         places = re.findall(r"`([^`]+::\w+)`", row[-1])

@@ -119,6 +119,7 @@ class Server:
         self.env = {**os.environ, **dict([self.mark.split("=")]), "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", **(env or {})}
         self.cwd = cwd or self.folder
         self.log_path = self.folder / "log"
+        self.passed = ()  # descriptors of ours that it inherits
         self.process = None
         self.pid = None
 
@@ -128,7 +129,8 @@ class Server:
         """Starts the process without waiting for anything."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=self.env, cwd=self.cwd, start_new_session=True)
+                                            env=self.env, cwd=self.cwd, start_new_session=True,
+                                            pass_fds=self.passed)
         self.pid = self.process.pid
         return self
 

@@ -14,6 +14,14 @@
 #include "worker/net/connection.h"
 #include "worker/net/input.h"
 
+/* A connection on its way to another worker. */
+typedef struct http_handed {
+    int fd;           /* non-blocking; whose it is from then on; -1: the client went before */
+    hub_bytes bytes;  /* the request from its first byte on, and what has been read behind it; lent */
+    const char *peer; /* as connection_set_peer said it; NULL: who the kernel says */
+} http_handed;
+typedef void (*http_give)(const http_handed *handed, void *arg);
+
 /*
  * The value of a ROUTE_HTTP route. A request is given to `handler`, in a greenlet of its own, or, where that
  * is NULL, to `serve`, in hub context: it answers at once, or calls http_later and answers later. In both
@@ -22,6 +30,12 @@
 typedef struct http_route {
     hub_http_handler handler;
     void (*serve)(hub_http *http, void *arg);
+    /*
+     * Called in hub context as soon as the head is whole, before anything of the body is read or a 100
+     * (Continue) is sent: the place for http_hand_over, and for nothing that answers. True: it has been
+     * called. May be NULL.
+     */
+    bool (*claim)(hub_http *http, void *arg);
     void *arg;
     const char *name; /* of its greenlets: "GET /users/:id" */
     hub_compress compress;
@@ -60,6 +74,7 @@ struct hub_http {
     http_body reader;
     upload *upload; /* the body comes in pieces to its handler; NULL: it comes whole, or there is none */
     http_stream stream;
+    hub_bytes raw;      /* the head as it came */
     hub_bytes body;     /* as far as it came; in the read buffer, or in `collected` */
     buffer collected;   /* a body that came in pieces */
     char *memory;       /* head, when it had to be copied */
@@ -82,6 +97,8 @@ struct hub_http {
     bool kept;        /* http_later was called */
     void (*gone)(hub_http *http, void *keeper);
     void *keeper;
+    http_give give; /* its connection goes to another worker; NULL: it stays */
+    void *give_arg;
     hub_http *next_free;
     size_t field_room;
     http_field fields[]; /* as many as the limit allows */
@@ -113,6 +130,16 @@ hub_status exchange_own_body(hub_http *http);
  */
 void http_later(hub_http *http, void (*gone)(hub_http *http, void *keeper), void *keeper);
 void http_done(hub_http *http);
+
+/*
+ * In `claim`, or in the server's hook for upgrades: the request and its connection are another worker's
+ * business. Nothing of it is answered, counted or logged here; the request must not be used after the claim,
+ * or the hook, has returned. `give` is called once, in hub context: with the descriptor, when all earlier
+ * answers of this connection have been given to the kernel, as a rule just after the claim; or without one,
+ * when the client went before that or there was no memory. The other worker goes on with http_adopt. A body
+ * that was read already, as before an upgrade, comes as it was sent, chunks apart: it is one chunk then.
+ */
+void http_hand_over(hub_http *http, http_give give, void *arg);
 
 /* Whether an answer of this status to this request has a body. */
 bool http_wants_body(const hub_http *http, int status);

@@ -47,9 +47,11 @@ typedef struct http_state {
 static const http_server *server;
 static const protocol http_protocol;
 
-/* What became of a request, as far as it could be followed at once: PARKED has its handler, and who keeps it.
+/*
+ * What became of a request, as far as it could be followed at once. PARKED: somebody will answer it. HANDED:
+ * another worker is to have it.
  */
-typedef enum outcome { ANSWERED, PARKED, UPGRADED } outcome;
+typedef enum outcome { ANSWERED, PARKED, UPGRADED, HANDED } outcome;
 
 /* ---- ends of requests and connections ---- */
 
@@ -344,10 +346,22 @@ static outcome answer_options(hub_http *http)
     return ANSWERED;
 }
 
+/* Adds one to a counter of the scoreboard, whose only writer this process is. */
+static void count(_Atomic uint64_t *word)
+{
+    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 static outcome try_upgrade(hub_http *http, connection *c)
 {
+    bool counted = !http->upgrades;
     server->upgrade(http);
-    if (c->protocol != &http_protocol)
+    bool upgraded = c->protocol != &http_protocol;
+    if (!upgraded && http->give)
+        return HANDED;
+    if (!counted)
+        count(&connections_row()->requests);
+    if (upgraded)
         return UPGRADED;
     end_exchange(http);
     return ANSWERED;
@@ -405,6 +419,7 @@ static http_error read_head(hub_http *http, hub_bytes bytes)
 {
     http_limits limits = server->limits;
     limits.body = UINT64_MAX;
+    http->raw = bytes;
     http_error problem = http_parse_head(bytes, &limits, http->fields, &http->head);
     if (problem == HTTP_ERROR_NONE)
         find_route(http);
@@ -421,12 +436,6 @@ static http_error open_body(hub_http *http)
     return http->head.content_length > limits.body ? HTTP_ERROR_BODY_TOO_LARGE : HTTP_ERROR_NONE;
 }
 
-/* Adds one to a counter of the scoreboard, whose only writer this process is. */
-static void count(_Atomic uint64_t *word)
-{
-    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
-}
-
 /* A head that lies whole in `bytes`. False: it was refused. */
 static bool begin_request(connection *c, hub_bytes bytes)
 {
@@ -440,7 +449,6 @@ static bool begin_request(connection *c, hub_bytes bytes)
     http->ended = h->ended;
     h->exchange = http;
     h->asked = true;
-    count(&connections_row()->requests);
     if (access_on) {
         http->began_ns = clock_monotonic_ns();
         client_of(c); /* while it is there */
@@ -449,6 +457,7 @@ static bool begin_request(connection *c, hub_bytes bytes)
     if (problem == HTTP_ERROR_NONE)
         problem = open_body(http);
     if (problem != HTTP_ERROR_NONE) {
+        count(&connections_row()->requests);
         refuse(c, problem);
         return false;
     }
@@ -456,6 +465,86 @@ static bool begin_request(connection *c, hub_bytes bytes)
     h->reading_body = true;
     return true;
 }
+
+/* ---- handing over ---- */
+
+void http_hand_over(hub_http *http, http_give give, void *arg)
+{
+    http->give = give;
+    http->give_arg = arg;
+}
+
+/* Asks the request's route. What stays is counted as this worker's; an upgrade, when that is known of it. */
+static bool is_claimed(hub_http *http)
+{
+    const http_route *to = route_of(http);
+    if (to && to->claim && to->claim(http, to->arg))
+        return true;
+    if (!http->upgrades)
+        count(&connections_row()->requests);
+    return false;
+}
+
+/* A body that was read already. */
+static hub_status append_body(buffer *to, const hub_http *http)
+{
+    if (http->head.framing != HTTP_BODY_CHUNKED)
+        return buffer_append(to, http->body.data, http->body.length);
+    char size[24];
+    int length = http->body.length ? snprintf(size, sizeof size, "%zx\r\n", http->body.length) : 0;
+    hub_status status = buffer_append(to, size, (size_t)length);
+    if (status == HUB_OK)
+        status = buffer_append(to, http->body.data, http->body.length);
+    return status == HUB_OK ? buffer_append_text(to, length ? "\r\n0\r\n\r\n" : "0\r\n\r\n") : status;
+}
+
+/* Gives the connection away as soon as its earlier answers have left. */
+static void hand_over(connection *c)
+{
+    http_state *h = c->state;
+    hub_http *http = h->exchange;
+    if (c->out.first) {
+        connection_pause(c, true);
+        await_taking(c);
+        connection_kick_when_empty(c);
+        return;
+    }
+    hub_bytes deferred = connection_deferred(c);
+    if (buffer_append(&h->input, deferred.data, deferred.length) != HUB_OK) {
+        connection_close(c);
+        return;
+    }
+    http_handed handed = {.bytes = buffer_bytes(&h->input), .peer = c->peer, .fd = connection_detach(c)};
+    h->exchange = NULL;
+    http->give(&handed, http->give_arg);
+    exchange_free(http);
+}
+
+/* Begins to. `read`: the request's body has been read, and `behind` is what came after it; else it stands
+ * there too. */
+static void begin_handing(connection *c, hub_http *http, bool read, hub_bytes behind)
+{
+    http_state *h = c->state;
+    h->reading_body = false;
+    hub_status status = buffer_append(&h->input, http->raw.data, http->raw.length);
+    if (status == HUB_OK && read)
+        status = append_body(&h->input, http);
+    if (status == HUB_OK)
+        status = buffer_append(&h->input, behind.data, behind.length);
+    if (status != HUB_OK)
+        connection_close(c);
+    else
+        hand_over(c);
+}
+
+/* The client was faster. */
+static void give_nothing(hub_http *http)
+{
+    http->give(&(http_handed){.fd = -1}, http->give_arg);
+    exchange_free(http);
+}
+
+/* ---- bodies ---- */
 
 /* The bytes around a head will go: it moves to memory of its own and is read again there. */
 static hub_status own_head(hub_http *http, hub_bytes head)
@@ -614,6 +703,10 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
                 break;
             http = h->exchange;
             used += head_length;
+            if (is_claimed(http)) {
+                begin_handing(c, http, false, hub_bytes_of(data + used, length - used));
+                break;
+            }
             if (streams_body(http)) {
                 last = start_streaming(c, http, hub_bytes_of(data + head_at, head_length),
                                        hub_bytes_of(data + used, length - used));
@@ -637,7 +730,9 @@ static void read_requests(connection *c, unsigned char *data, size_t length, buf
             continue;
         }
         last = dispatch(c, http);
-        if (last == PARKED && !owned) {
+        if (last == HANDED) {
+            begin_handing(c, http, true, hub_bytes_of(data + used, length - used));
+        } else if (last == PARKED && !owned) {
             http->block = input_hold(data + length);
         } else if (last == PARKED) {
             keep(c, data + used, length - used);
@@ -691,6 +786,10 @@ static void *room(connection *c, size_t *room_there)
 static void on_kick(connection *c)
 {
     http_state *h = c->state;
+    if (h->exchange && h->exchange->give) {
+        hand_over(c);
+        return;
+    }
     if (h->exchange && !h->exchange->dropping)
         return;
     static unsigned char nothing; /* an empty buffer points nowhere */
@@ -721,7 +820,7 @@ static void on_end(connection *c)
 static void on_timer(connection *c)
 {
     http_state *h = c->state;
-    if (h->exchange && !h->reading_body && !c->finishing)
+    if (h->exchange && !h->reading_body && !h->exchange->give && !c->finishing)
         stream_on_timer(h->exchange);
     else if (h->exchange && h->exchange->dropping && !c->finishing)
         finish(c);
@@ -756,6 +855,8 @@ static void on_gone(connection *c)
     if (h->exchange) {
         if (h->reading_body) {
             exchange_free(h->exchange);
+        } else if (h->exchange->give) {
+            give_nothing(h->exchange);
         } else if (h->exchange->kept) {
             lose(h->exchange);
         } else { /* its handler still runs */
@@ -799,7 +900,7 @@ void http_close(void)
     contents_trim();
 }
 
-connection *http_start(int fd, const transport *below)
+static connection *start(int fd, const transport *below, bool adopted)
 {
     http_state *h = calloc(1, sizeof *h);
     connection *c;
@@ -807,12 +908,30 @@ connection *http_start(int fd, const transport *below)
         close(fd);
         return NULL;
     }
-    if (connection_new(&c, fd, below, &http_protocol, &server->output, h) != HUB_OK) {
+    hub_status status = adopted ? connection_adopt(&c, fd, below, &http_protocol, &server->output, h)
+                                : connection_new(&c, fd, below, &http_protocol, &server->output, h);
+    if (status != HUB_OK) {
         free(h);
         return NULL;
     }
     connection_time(c, server->keep_alive);
     return c;
+}
+
+connection *http_start(int fd, const transport *below)
+{
+    return start(fd, below, false);
+}
+
+connection *http_adopt(int fd, const char *peer, hub_bytes bytes)
+{
+    connection *c = start(fd, &transport_plain, true);
+    if (!c)
+        return NULL;
+    if (peer && connection_set_peer(c, peer) != HUB_OK)
+        connection_close(c);
+    connection_defer(c, bytes.data, bytes.length);
+    return c->closed ? NULL : c;
 }
 
 /* Makes HTTP of a connection whose proxy has said who the client is. */

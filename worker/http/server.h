@@ -27,7 +27,7 @@ typedef struct http_server {
     compress_settings compress;
     /*
      * Called in hub context for a request to a ROUTE_WS route that asks for an upgrade. It either refuses
-     * (http_refuse) or takes the connection over (http_upgraded).
+     * (http_refuse), takes the connection over (http_upgraded) or gives it away (http_hand_over).
      */
     void (*upgrade)(hub_http *http);
 } http_server;
@@ -41,6 +41,13 @@ void http_close(void);
 connection *http_start(int fd, const transport *below);
 void http_accepted(int fd,
                    void *arg); /* the same on a plain socket, with its PROXY header: for the acceptor */
+
+/*
+ * Starts HTTP on a socket that another worker has handed over (http_hand_over); the socket is this one's in
+ * any case. `bytes` are copied and read before what the socket has, in this turn or the next. No PROXY header
+ * is expected: `peer` says what it said, NULL that there was none. NULL without memory.
+ */
+connection *http_adopt(int fd, const char *peer, hub_bytes bytes);
 
 /*
  * Takes the connection of a request away from HTTP: queues the given head of a 101 answer (whole, with its

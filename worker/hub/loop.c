@@ -2,6 +2,7 @@
 #include "worker/hub/loop.h"
 
 #include "common/clock.h"
+#include "worker/hub/backend.h"
 #include "worker/hub/control.h"
 #include "worker/hub/overflow.h"
 #include "worker/hub/stack.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 enum { PHASES = 2, STEPS_MAX = 8 };
 
@@ -57,6 +59,7 @@ hub_status loop_open(const loop_options *options, error *why)
     if (status != HUB_OK)
         goto close_stacks;
     /* Never libev's default loop: it reaps the children of an application. */
+    backend_expect();
     ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV | EVFLAG_NOINOTIFY | EVFLAG_NOTIMERFD);
     if (!ev) {
         status = error_set(why, HUB_ESYSTEM, "cannot make an event loop on epoll: %s", strerror(errno));
@@ -74,6 +77,7 @@ hub_status loop_open(const loop_options *options, error *why)
     return HUB_OK;
 
 remove_overflow:
+    backend_close();
     overflow_remove();
 close_stacks:
     stacks_close();
@@ -87,6 +91,7 @@ void loop_close(void)
     greenlets_close();
     ev_check_stop(ev, &after_poll);
     ev_loop_destroy(ev);
+    backend_close();
     ev = NULL;
     published = NULL;
     overflow_remove();
@@ -96,6 +101,13 @@ void loop_close(void)
 struct ev_loop *loop_ev(void)
 {
     return ev;
+}
+
+void loop_forget(int fd)
+{
+    int backend = backend_descriptor();
+    if (backend >= 0)
+        epoll_ctl(backend, EPOLL_CTL_DEL, fd, NULL);
 }
 
 hub_status loop_add_step(loop_phase which, const char *name, loop_step run, void *arg)

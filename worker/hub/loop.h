@@ -55,6 +55,14 @@ const char *stack_guard_name(void);
 /* libev's loop, for watchers. NULL while there is none. */
 struct ev_loop *loop_ev(void);
 
+/*
+ * Takes a descriptor whose watchers are stopped, and that will stay open elsewhere, out of the loop's epoll
+ * set. libev leaves it there: once this process has closed it, its next event would make libev build the
+ * whole set anew. Nothing happens when it is not in the set. To watch it again, call ev_io_init or ev_io_set
+ * first: else libev believes that it is still there.
+ */
+void loop_forget(int fd);
+
 /* Adds a step behind those of its phase. Errors: HUB_EFULL (8 a phase). `name` appears in dumps. */
 hub_status loop_add_step(loop_phase phase, const char *name, loop_step step, void *arg);
 

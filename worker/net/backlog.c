@@ -89,6 +89,12 @@ void connection_defer(connection *c, const void *data, size_t length)
     connection_watch(c);
 }
 
+hub_bytes connection_deferred(const connection *c)
+{
+    const connection_backlog *b = c->backlog;
+    return b ? hub_bytes_of(b->bytes + b->at, b->length - b->at) : hub_bytes_of(NULL, 0);
+}
+
 static void serve(connection *c)
 {
     connection_backlog *b = c->backlog;

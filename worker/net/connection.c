@@ -135,6 +135,10 @@ static void mark_dirty(connection *c)
 
 static void end_of_output(connection *c)
 {
+    if (c->kick_when_empty) {
+        c->kick_when_empty = false;
+        connection_kick(c);
+    }
     if (!c->finishing || c->lingering)
         return;
     c->lingering = true;
@@ -371,6 +375,14 @@ void connection_kick(connection *c)
     net.kicked = c;
 }
 
+void connection_kick_when_empty(connection *c)
+{
+    if (c->out.first)
+        c->kick_when_empty = true;
+    else
+        connection_kick(c);
+}
+
 static bool kick_step(void *arg)
 {
     (void)arg;
@@ -411,8 +423,8 @@ void connection_time(connection *c, double seconds)
 
 /* ---- opening and closing ---- */
 
-hub_status connection_new(connection **out, int fd, const transport *below, const protocol *above,
-                          const connection_limits *limits, void *state)
+hub_status connection_adopt(connection **out, int fd, const transport *below, const protocol *above,
+                            const connection_limits *limits, void *state)
 {
     connection *c = calloc(1, sizeof *c);
     if (!c || table_add(c) != HUB_OK) {
@@ -426,9 +438,17 @@ hub_status connection_new(connection **out, int fd, const transport *below, cons
     c->last_seen = wheel_now();
     ev_io_init(&c->io, on_io, fd, EV_READ);
     ev_io_start(loop_ev(), &c->io);
-    count(&net.counters->accepted, 1);
     *out = c;
     return HUB_OK;
+}
+
+hub_status connection_new(connection **out, int fd, const transport *below, const protocol *above,
+                          const connection_limits *limits, void *state)
+{
+    hub_status status = connection_adopt(out, fd, below, above, limits, state);
+    if (status == HUB_OK)
+        count(&net.counters->accepted, 1);
+    return status;
 }
 
 void connection_become(connection *c, const protocol *above, const connection_limits *limits, void *state)
@@ -458,16 +478,14 @@ void connection_cut(connection *c)
     connection_finish(c);
 }
 
-void connection_close(connection *c)
+/* All of closing but for the descriptor. */
+static void end(connection *c)
 {
-    if (c->closed)
-        return;
     c->closed = true;
     ev_io_stop(loop_ev(), &c->io);
     wheel_cancel(&c->timer);
     backlog_drop(c);
     output_clear(&c->out);
-    close(c->io.fd);
     table_remove(c);
     while (c->waiters) {
         connection_waiter *w = c->waiters;
@@ -479,6 +497,23 @@ void connection_close(connection *c)
         c->next_kicked = net.dead;
         net.dead = c;
     }
+}
+
+void connection_close(connection *c)
+{
+    if (c->closed)
+        return;
+    end(c);
+    close(c->io.fd);
+}
+
+int connection_detach(connection *c)
+{
+    if (c->closed)
+        return -1;
+    end(c);
+    loop_forget(c->io.fd);
+    return c->io.fd;
 }
 
 void connection_reset(connection *c)

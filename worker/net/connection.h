@@ -68,6 +68,7 @@ struct connection {
     uint32_t over_since;         /* wheel tick when the queue went over soft; 0: it is not */
     bool dirty : 1, kicked : 1, closed : 1, finishing : 1, lingering : 1;
     bool want_write : 1, paused_output : 1, paused_protocol : 1;
+    bool kick_when_empty : 1;
     bool wrote : 1; /* something was sent since the protocol was set */
 };
 
@@ -83,6 +84,17 @@ row *connections_row(void);
  */
 hub_status connection_new(connection **out, int fd, const transport *below, const protocol *above,
                           const connection_limits *limits, void *state);
+
+/* The same for a socket that another worker had accepted, which is not counted as accepted once more. */
+hub_status connection_adopt(connection **out, int fd, const transport *below, const protocol *above,
+                            const connection_limits *limits, void *state);
+
+/*
+ * Takes the connection's descriptor away, which is the caller's from then on: neither closed nor shut down,
+ * and no more known to the loop. For everybody else the connection is closed: who waits for it is told so,
+ * on_gone comes before the turn ends. What is queued or was handed back is dropped. -1: it is closed.
+ */
+int connection_detach(connection *c);
 
 /* Exchanges the protocol; bytes that arrived behind the last of the old one are the caller's to hand on. */
 void connection_become(connection *c, const protocol *above, const connection_limits *limits, void *state);
@@ -126,6 +138,9 @@ void connection_pause(connection *c, bool paused);
  */
 void connection_defer(connection *c, const void *data, size_t length);
 
+/* What was handed back and has not been handed on again; lent until the turn goes on. */
+hub_bytes connection_deferred(const connection *c);
+
 /* For this folder: what keeps a connection from being read and its backlog from being served; and watching it
  * for what it waits for now, after that, its backlog or its queue has changed. */
 static inline bool connection_is_paused(const connection *c)
@@ -136,6 +151,9 @@ void connection_watch(connection *c);
 
 /* Calls on_kick in hub context before this turn ends. */
 void connection_kick(connection *c);
+
+/* The same once all that is queued has been given to the kernel; at once where nothing is. */
+void connection_kick_when_empty(connection *c);
 
 /* (Re-)arms the connection's one timer; a negative time cancels it. */
 void connection_time(connection *c, double seconds);

@@ -115,13 +115,51 @@ static void a_sign_of_life_comes_at_half_of_the_time(void **state)
     assert_string_equal(heard(), "WATCHDOG=1");
 }
 
-static void a_daemon_names_itself(void **state)
+static void a_process_that_moved_names_itself_and_gives_signs_of_life(void **state)
 {
     (void)state;
     char expected[32];
+    setenv("WATCHDOG_USEC", "2000000", 1);
+    setenv("WATCHDOG_PID", "1", 1);
     notify_open(&told, true);
+    assert_string_equal(heard(), "");
+    notify_main_pid(&told, getpid());
     snprintf(expected, sizeof expected, "MAINPID=%d", (int)getpid());
     assert_string_equal(heard(), expected);
+    notify_pass_time(&told, CLOCK_NS_PER_S);
+    assert_string_equal(heard(), "WATCHDOG=1");
+}
+
+static void a_silent_one_tells_nothing_until_it_is_named(void **state)
+{
+    (void)state;
+    char expected[32];
+    setenv("WATCHDOG_USEC", "2000000", 1);
+    notify_open(&told, false);
+    notify_be_silent(&told);
+    notify_ready(&told);
+    notify_status(&told, "serving");
+    notify_pass_time(&told, CLOCK_NS_PER_S);
+    assert_string_equal(heard(), "");
+    assert_int_equal(notify_deadline_ns(&told), 0);
+    notify_main_pid(&told, getpid());
+    snprintf(expected, sizeof expected, "MAINPID=%d", (int)getpid());
+    assert_string_equal(heard(), expected);
+    notify_status(&told, "serving");
+    assert_string_equal(heard(), "STATUS=serving");
+}
+
+static void who_names_another_process_is_silent_then(void **state)
+{
+    (void)state;
+    notify_open(&told, false);
+    notify_status(&told, "serving");
+    assert_string_equal(heard(), "STATUS=serving");
+    notify_main_pid(&told, 1);
+    assert_string_equal(heard(), "MAINPID=1");
+    notify_stopping(&told);
+    notify_status(&told, "finishing");
+    assert_string_equal(heard(), "");
 }
 
 static void without_a_manager_nothing_is_told(void **state)
@@ -153,7 +191,9 @@ int main(void)
         TEST(a_status_is_told_once),
         TEST(the_variables_are_gone_for_children),
         TEST(a_sign_of_life_comes_at_half_of_the_time),
-        TEST(a_daemon_names_itself),
+        TEST(a_process_that_moved_names_itself_and_gives_signs_of_life),
+        TEST(a_silent_one_tells_nothing_until_it_is_named),
+        TEST(who_names_another_process_is_silent_then),
         TEST(without_a_manager_nothing_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,8 @@ static int look_around(void *arg)
 static int spawn(int (*run)(void *arg), const int *keep, size_t count)
 {
     unsigned slot = 5;
-    spawn_request request = {"worker 5", run, &slot, keep, count};
+    spawn_request request = {
+        .label = "worker 5", .run = run, .arg = &slot, .keep = keep, .keep_count = count};
     error failure = {.status = HUB_OK};
     pid_t pid;
     int status;
@@ -253,7 +254,8 @@ static void the_end_of_the_parents_pipe_is_seen_while_other_children_live(void *
     pid_t children[2];
     int status;
     assert_int_equal(pipe(pipe_of_parent), 0);
-    spawn_request request = {NULL, wait_for_the_end_of_the_pipe, NULL, &pipe_of_parent[0], 1};
+    spawn_request request = {
+        .run = wait_for_the_end_of_the_pipe, .keep = &pipe_of_parent[0], .keep_count = 1};
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(spawn_process(&request, &children[i], &failure), HUB_OK);
     close(pipe_of_parent[1]);
@@ -298,7 +300,7 @@ static void a_failed_fork_is_an_error_with_the_limit_that_was_met(void **state)
         struct rlimit none = {0, 0};
         if ((geteuid() == 0 && setuid(65534) < 0) || setrlimit(RLIMIT_NPROC, &none) < 0)
             _exit(77);
-        spawn_request request = {"worker 0", look_around, NULL, NULL, 0};
+        spawn_request request = {.label = "worker 0", .run = look_around};
         error failure = {.status = HUB_OK};
         sigset_t after;
         pid_t pid;

@@ -750,6 +750,82 @@ static void cut_keeps_what_is_half_sent(void **state)
     probe_close(&p);
 }
 
+static bool has_heard(void *arg)
+{
+    return ((probe *)arg)->heard[0] != '\0';
+}
+
+static void a_detached_socket_lives_on_without_its_connection(void **state)
+{
+    (void)state;
+    static probe p;
+    probe_open(&p);
+    client_say(&p.peer, "x");
+    assert_true(world_until(has_heard, &p));
+    assert_int_equal(connection_write(p.c, hub_text("never sent")), HUB_OK);
+    connection_defer(p.c, "never seen", 10);
+    int fd = connection_detach(p.c);
+    assert_true(fd >= 0);
+    assert_int_equal(connection_detach(p.c), -1);
+    assert_int_equal(connections_count(), 0);
+    assert_int_equal(p.gone, 0);
+    assert_int_equal(connection_write(p.c, hub_text("no")), HUB_ECLOSED);
+    world_turn(2);
+    assert_int_equal(p.gone, 1);
+    char text[8];
+    client_say(&p.peer, "later");
+    world_turn(2);
+    assert_string_equal(p.heard, "x");
+    assert_int_equal(recv(fd, text, sizeof text, 0), 5);
+    assert_int_equal(send(fd, "on", 2, 0), 2);
+    assert_true(client_wait(&p.peer, 2));
+    assert_string_equal(client_text(&p.peer), "on");
+    assert_false(p.peer.ended);
+    close(fd);
+    client_close(&p.peer);
+}
+
+static void an_adopted_socket_is_not_accepted_once_more(void **state)
+{
+    (void)state;
+    static probe p;
+    probe_open(&p);
+    connection *c;
+    int fd = connection_detach(p.c);
+    world_turn(2);
+    p.gone = 0;
+    assert_int_equal(connection_adopt(&c, fd, &transport_fake, &probe_protocol, &limits, &p), HUB_OK);
+    p.c = c;
+    assert_int_equal(atomic_load(&world_row()->accepted), 1);
+    assert_int_equal(atomic_load(&world_row()->connections), 1);
+    client_say(&p.peer, "x");
+    assert_true(world_until(has_heard, &p));
+    probe_close(&p);
+}
+
+static void who_waits_for_an_empty_queue_is_kicked_when_it_is(void **state)
+{
+    (void)state;
+    static probe p;
+    probe_open(&p);
+    fake.room = 4;
+    connection_write(p.c, hub_text("0123456789"));
+    connection_kick_when_empty(p.c);
+    assert_true(client_wait(&p.peer, 4));
+    world_turn(3);
+    assert_int_equal(p.kicks, 0);
+    fake.room = SIZE_MAX;
+    assert_true(world_until(was_kicked, &p));
+    assert_null(p.c->out.first);
+    connection_write(p.c, hub_text("more"));
+    world_turn(3);
+    assert_int_equal(p.kicks, 1);
+    connection_kick_when_empty(p.c);
+    world_turn(2);
+    assert_int_equal(p.kicks, 2);
+    probe_close(&p);
+}
+
 static void closing_while_bytes_are_handled_is_safe(void **state)
 {
     (void)state;
@@ -869,6 +945,9 @@ int main(void)
         TEST(a_client_that_never_ends_is_left_after_a_while),
         TEST(finish_of_a_client_that_has_ended_its_side_sends_the_rest),
         TEST(cut_keeps_what_is_half_sent),
+        TEST(a_detached_socket_lives_on_without_its_connection),
+        TEST(an_adopted_socket_is_not_accepted_once_more),
+        TEST(who_waits_for_an_empty_queue_is_kicked_when_it_is),
         TEST(closing_while_bytes_are_handled_is_safe),
         TEST(a_closed_connection_says_so_and_takes_nothing),
         TEST(the_peer_of_a_closed_connection_is_not_that_of_its_successor),
