@@ -528,6 +528,7 @@ typedef struct hub_value {
     hub_bytes json;          /* binary inside it stands as {"_placeholder":true,"num":N} … */
     const hub_bytes *binary; /* … for the N-th of these */
     size_t binary_count;
+    bool checked; /* by the server, when it came: leave it false */
 } hub_value;
 
 typedef enum hub_kind {
@@ -541,40 +542,73 @@ typedef enum hub_kind {
     HUB_BLOB /* binary */
 } hub_kind;
 
+/* A value from an application's own JSON text, UTF-8. */
 static inline hub_value hub_value_of(hub_bytes json)
 {
-    hub_value value = {json, NULL, 0};
+    hub_value value = {json, NULL, 0, false};
     return value;
 }
 
 hub_kind hub_value_kind(hub_value value);
-size_t hub_value_count(hub_value value);                    /* items of an array, members of an object; 0 */
-hub_value hub_value_at(hub_value array, size_t index);      /* HUB_MISSING behind the last */
-hub_value hub_value_get(hub_value object, const char *key); /* the last of that name, as in JavaScript */
-hub_value hub_value_rest(hub_value array, size_t from);     /* an array without its first `from` items; lent
-                                                               until the handler returns */
-bool hub_value_bool(hub_value value, bool fallback);
-int64_t hub_value_int(hub_value value, int64_t fallback); /* the fallback for 1.5 and 1e300, too */
-double hub_value_double(hub_value value, double fallback);
-hub_bytes hub_value_blob(hub_value value); /* bytes of a HUB_BLOB */
 
-/* A string's text, unescaped, UTF-8 (a lone surrogate becomes U+FFFD); lent until the handler returns. data
- * NULL when it is no string, or without memory. */
+/* Items of an array, members of an object, else 0. Walks over all of it, as the next three do. */
+size_t hub_value_count(hub_value value);
+
+/* HUB_MISSING where there is none. Of several members of one name the last counts, as in JavaScript. */
+hub_value hub_value_at(hub_value array, size_t index);
+hub_value hub_value_get(hub_value object, const char *key);
+
+/* An array without its first `from` items; lent until the handler returns. HUB_MISSING without memory, or
+ * outside a greenlet. */
+hub_value hub_value_rest(hub_value array, size_t from);
+
+/*
+ * The value, or the fallback when it is of another kind. A number is an integer whatever its form, so 1e2 and
+ * 100.0 are 100; the fallback for 1.5 and for what 64 bits do not hold. As a double: the fallback for what is
+ * larger than any, 1e999.
+ */
+bool hub_value_bool(hub_value value, bool fallback);
+int64_t hub_value_int(hub_value value, int64_t fallback);
+double hub_value_double(hub_value value, double fallback);
+
+/* The bytes of a HUB_BLOB; empty, data NULL, when it is none. */
+hub_bytes hub_value_blob(hub_value value);
+
+/*
+ * A string's text, unescaped, UTF-8; it may hold a NUL, and half of a surrogate pair becomes U+FFFD. Lent
+ * until the handler returns. data NULL when it is no string, or without memory, or outside a greenlet when it
+ * has escapes.
+ */
 hub_bytes hub_value_text(hub_value value);
 
 /* Walks an array or an object: `at` begins at 0; *key (a string; HUB_MISSING in arrays) may be NULL. False
- * behind the last. */
+ * behind the last, and of any other kind. */
 bool hub_value_next(hub_value container, size_t *at, hub_value *key, hub_value *item);
 
 /*
- * Formats, for functions that take `format, ...`: what they send, a list of values, written as JSON is;
- * blanks and commas are for the reader. Each letter takes an argument: s  const char *, UTF-8; NULL: null t
- * hub_bytes, UTF-8 text     B  hub_bytes, binary i  int    I  int64_t    u  uint64_t     f  double (null when
- * not finite) b  bool (as int)        n  null, without an argument v  hub_value, binary and all            V
- * hub_value, an array: each of its items { }  an object: keys are s or t, a colon behind each     [ ]  an
- * array So hub_emit(to, "news", "s{s:i,s:v}", "today", "count", 3, "item", value) sends two arguments. NULL
- * or "" is no value. A wrong format is HUB_EINVAL, and so is text that is not UTF-8, or a value that is not
- * JSON.
+ * Formats, for functions that take `format, ...`: what they send, a list of values, written as JSON is.
+ * Blanks and commas are for the reader. Letters, and the arguments that they take:
+ *
+ * s  const char *, UTF-8; NULL is null
+ * t  hub_bytes, UTF-8 text
+ * B  hub_bytes, binary
+ * i  int
+ * I  int64_t
+ * u  uint64_t
+ * f  double; null when it is not finite
+ * b  bool (as int)
+ * n  none: null
+ * v  hub_value, binary and all; null when it is HUB_MISSING
+ * V  hub_value, an array: each of its items; not as the value of a member
+ * {} an object: its keys are s (not NULL) or t, with a colon behind each; "_placeholder" is no key
+ * [] an array
+ *
+ * So hub_emit(to, "news", "s{s:i,s:v}", "today", "count", 3, "item", value) sends two arguments. NULL or ""
+ * is no value.
+ *
+ * HUB_EINVAL for a wrong format, text that is not UTF-8, a value that is not JSON, a placeholder without its
+ * binary, and nesting above 64; HUB_EFULL for more than 63 pieces of binary. One that is referred to several
+ * times is sent once.
  */
 
 /* ---- Socket.IO ----

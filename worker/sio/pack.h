@@ -13,15 +13,22 @@ enum { PACK_ATTACHMENTS_MAX = 63, PACK_DEPTH_MAX = 64 };
 typedef struct packing {
     buffer text;  /* as it grows: values with commas between them, no brackets around */
     size_t items; /* values so far */
-    hub_bytes attachments[PACK_ATTACHMENTS_MAX]; /* lent by the arguments */
     size_t attachment_count;
+    hub_bytes attachments[PACK_ATTACHMENTS_MAX]; /* lent by the arguments */
 } packing;
 
+/* Forgets what was packed and keeps the memory; forgets both. */
+void pack_clear(packing *to);
+void pack_free(packing *to);
+
 /*
- * Adds values to a packing, which the caller zeroed, or reuses (buffer_clear of its text, counts zeroed).
- * Values of hub_value arguments that were not lent by a handler are checked. Placeholders are numbered anew.
- * Errors: HUB_EINVAL (a wrong format, text that is not UTF-8, a value that is not JSON, an attachment that is
- * not there), HUB_EFULL (too many attachments), HUB_ENOMEM; the packing is then to be dropped.
+ * Add values to a packing, which the caller zeroed or cleared. A value that is marked as checked is copied as
+ * it is, any other is checked first; missing ones are null. Placeholders are numbered anew, and the same
+ * memory is one attachment, however often and by whichever value it is referred to. In the steady state
+ * nothing is allocated. Any context.
+ *
+ * Errors: HUB_EINVAL (a wrong format, text that is not UTF-8, a value that is not JSON, a placeholder without
+ * its binary), HUB_EFULL (too many attachments), HUB_ENOMEM; the packing is then to be cleared.
  */
 hub_status pack_values(packing *to, const char *format, va_list values);
 hub_status pack_text(packing *to, hub_bytes text); /* one string */
