@@ -88,6 +88,13 @@ typedef struct row {
     _Alignas(64) _Atomic uint32_t asleep; /* row_sleep */
 } row;
 
+/* Adds to a counter, as its one writer: a plain addition, seen whole by others. */
+static inline void row_count(_Atomic uint64_t *counter, uint64_t by)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
+}
+
 /* Why a worker goes; it tells its clients different things. */
 typedef enum row_farewell {
     FAREWELL_STOP,     /* the server ends: nobody will serve them here */

@@ -16,6 +16,8 @@ static const struct absent {
     {"logger-class", "the forms of the logs are text, --log-json and --log-syslog"},
     {"log-config", "the forms of the logs are text, --log-json and --log-syslog"},
     {"initgroups", "a user's supplementary groups always come with --user"},
+    {"no-control-socket", "give --control-socket off"},
+    {"control-socket-mode", "it is 0600: who may give orders is the user of the server, and root"},
     {"spew", "a debugger shows what a C application executes"},
     {"pythonpath", "applications are shared objects or C files; give the path of one as APP"},
     {"paste", "applications are shared objects or C files; give the path of one as APP"},

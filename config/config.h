@@ -27,6 +27,7 @@ typedef struct config {
     /* the processes */
     bool daemon;
     char *pid;                           /* path of the pid file; NULL: none */
+    char *control_socket;                /* a path, "off", or NULL: in the service manager's folder */
     char *name;                          /* in the titles of the processes; NULL: APP's base name */
     char *chdir;                         /* folder in which all works; NULL: where it was started */
     char *env[CONFIG_VARIABLES_MAX + 1]; /* "NAME=VALUE", for the workers; ends with NULL */

@@ -171,6 +171,19 @@ const option options[] = {
     },
     {
         .group = group_process,
+        .name = "control-socket",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, control_socket),
+        .example = "/run/hubbub/control",
+        .value_name = "PATH",
+        .form = "a path, or off",
+        .help =
+            "Unix socket at which hubbubctl asks for the server's state and gives orders; its mode is 0600. "
+            "Without it there is one only under a service manager that gives the server a folder "
+            "(RuntimeDirectory): `control` in there. off: none in any case.",
+    },
+    {
+        .group = group_process,
         .name = "name",
         .flag = 'n',
         .kind = OPTION_STRING,

@@ -504,6 +504,8 @@ static void bury(crew *self, slot *place, int status)
     region_sweep_row(&self->region, place->row);
     place->pid = 0;
     close_logs(place);
+    if (!facts.told && !end.was_successor)
+        self->restarts[place->number]++;
     if (end.was_successor) /* whether another one is tried is for who asked for it */
         place->wanted = false;
     self->on_end(self->arg, &end);

@@ -49,6 +49,7 @@ typedef struct crew {
     slot *successor;                          /* NULL: nobody is being replaced */
     slot *leaving;                            /* a list */
     unsigned generations[CONFIG_WORKERS_MAX]; /* how many filled each slot */
+    unsigned restarts[CONFIG_WORKERS_MAX];    /* how often the worker of a slot ended untold */
 } crew;
 
 /* Makes the shared memory. Errors: as region_create; HUB_ESYSTEM. crew_close also after an error. */

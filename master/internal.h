@@ -6,6 +6,7 @@
 #ifndef MASTER_INTERNAL_H
 #define MASTER_INTERNAL_H
 
+#include "master/control.h"
 #include "master/crew.h"
 #include "master/listener.h"
 #include "master/master.h"
@@ -42,6 +43,15 @@ typedef enum master_phase {
     MASTER_ENDING,   /* no worker is wanted; those that are left end at once */
 } master_phase;
 
+/* What became of the last reload. */
+typedef struct reload_outcome {
+    bool reached;
+    unsigned release;  /* that it was to bring, or to go back to; 0: none was made */
+    unsigned replaced; /* workers */
+    uint64_t ended_ns; /* 0: there was no reload yet */
+    char why[512];     /* it was abandoned */
+} reload_outcome;
+
 struct master {
     const master_options *options;
     master_phase phase;
@@ -63,6 +73,10 @@ struct master {
     unsigned configured; /* number of workers that the running release's configuration says */
     bool resuming;       /* the release being sealed ends a pause */
     shelf shelf;         /* releases that ran in all slots */
+    unsigned reloads;    /* begun so far */
+    reload_outcome last;
+    control *control; /* NULL: none */
+    uint64_t begun_ns;
 
     struct ev_loop *loop;
     int signals;
@@ -74,6 +88,9 @@ static inline bool master_is_stopping(const struct master *master)
 {
     return master->phase == MASTER_DRAINING || master->phase == MASTER_ENDING;
 }
+
+/* "serving": for people. */
+const char *master_phase_text(const struct master *master);
 
 /* ---- the loop (master.c) ---- */
 
@@ -117,20 +134,27 @@ void addresses_say(const struct master *master);
 
 /* ---- releases (reload.c) ---- */
 
-/* Begins a release: takes the settings over. Errors: as release_begin; the line is logged. */
-hub_status reload_seal(struct master *master, config *settings);
+/* Begins a release: takes the settings over. Errors: as release_begin. */
+hub_status reload_seal(struct master *master, config *settings, error *failure);
 
 /* The sealer has ended: the release is installed, or the reload abandoned. */
 void reload_sealed(struct master *master, int status);
 
-/* SIGHUP. */
+/* SIGHUP. While a reload is under way, another one follows it. */
 void reload_begin(struct master *master);
+
+/* Goes back to a release of the shelf, whatever is under way; whoever waits for that was told before, by
+ * reload_cancel. */
+void reload_go_back(struct master *master, release *what);
+
+/* The reloads that are under way or were asked for end here, without more being done about them. */
+void reload_cancel(struct master *master, const char *why);
 
 /* During a pause nobody is being replaced, whatever was under way when it began. */
 bool reload_is_busy(const struct master *master);
 
-/* A release runs everywhere, or was abandoned. */
-void reload_rolled(void *arg, bool reached);
+/* A release runs everywhere (NULL), or was abandoned: why. */
+void reload_rolled(void *arg, const char *why);
 
 /* For config_reload: an option changed that only a start changes. */
 void reload_report_fixed(void *arg, const char *line);
@@ -152,6 +176,9 @@ void workers_apply_count(struct master *master, const config *settings);
 /* The number that TTIN and TTOU made under the last master stays until the configuration changes. */
 void workers_inherit_count(struct master *master);
 
+/* So many workers from now on. Errors: HUB_EINVAL, HUB_ESTATE, HUB_ENOMEM. */
+hub_status workers_scale(struct master *master, unsigned count, error *failure);
+
 /* SIGTTIN and SIGTTOU: 1, -1. */
 void workers_resize(struct master *master, int change);
 
@@ -162,7 +189,30 @@ void workers_pause(struct master *master);
 void workers_drain(struct master *master);
 void workers_end(struct master *master);
 
+/* ---- the control socket (commands.c) ---- */
+
+/* Opens the socket, if there is to be one. Errors: as control_open, and only when its path was given. */
+hub_status commands_open(struct master *master, const config *settings, error *failure);
+void commands_close(struct master *master);
+
+/* The reloads so far have ended as `last` says: those who wait for them are answered. */
+void commands_reload_ended(struct master *master);
+
+/* Those who wait are told how far it is. */
+void commands_tell(struct master *master, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The master before is gone: the socket gets its own path. */
+void commands_alone(struct master *master);
+
+/* ---- logs (master.c) ---- */
+
+/* SIGUSR1. */
+void master_reopen_logs(struct master *master);
+
 /* ---- between two masters (takeover.c) ---- */
+
+/* What the files of a master are called more while the one before it lives. */
+#define TAKEOVER_SUFFIX ".2"
 
 /* SIGUSR2. */
 void takeover_begin(struct master *master);

@@ -81,7 +81,7 @@ hub_status master_open_loop(struct master *master, error *failure)
 
 /* ---- what it does then ---- */
 
-static void reopen_logs(struct master *master)
+void master_reopen_logs(struct master *master)
 {
     logfile_set opened;
     logs_reopen(&opened);
@@ -138,18 +138,24 @@ static void roll_on(struct master *master)
         takeover_begin(master);
 }
 
-/* What a service manager shows of the server. */
-static void say_state(struct master *master)
+const char *master_phase_text(const struct master *master)
 {
     static const char *const phases[] = {
         [MASTER_SEALING] = "starting", [MASTER_STARTING] = "starting",  [MASTER_SERVING] = "serving",
         [MASTER_PAUSED] = "paused",    [MASTER_DRAINING] = "finishing", [MASTER_ENDING] = "ending",
     };
+    return phases[master->phase];
+}
+
+/* What a service manager shows of the server. */
+static void say_state(struct master *master)
+{
+    const release *target = master->roll.target;
     unsigned ready = 0;
     for (unsigned i = 0; i < master->crew.count; i++)
         ready += master->crew.slots[i]->state == SLOT_READY;
-    notify_status(&master->notify, "%s: release %u, %u of %u workers ready", phases[master->phase],
-                  master->releases, ready, master->crew.count);
+    notify_status(&master->notify, "%s: release %u, %u of %u workers ready", master_phase_text(master),
+                  target ? target->number : 0, ready, master->crew.count);
     notify_pass_time(&master->notify, clock_monotonic_ns());
 }
 
@@ -169,7 +175,7 @@ static void run_loop(struct master *master)
         if (take(master, WOKEN_CHILD))
             reap_children(master);
         if (take(master, WOKEN_REOPEN))
-            reopen_logs(master);
+            master_reopen_logs(master);
         if (take(master, WOKEN_OTHER))
             takeover_hear(master);
         if (take(master, WOKEN_RELOAD))
@@ -210,6 +216,7 @@ int master_run(const master_options *options)
     master->options = options;
     master->exit_code = MASTER_EXIT_SYSTEM;
     master->signals = -1;
+    master->begun_ns = clock_monotonic_ns();
     open_notify(master);
     master->upgrade.channel = master->upgrade.owners_fd = -1;
 
@@ -218,7 +225,9 @@ int master_run(const master_options *options)
         (takeover_is_in_place(master) &&
          takeover_adopt_workers(master, options->config, &failure) != HUB_OK)) {
         log_error("%s", failure.text);
-    } else if (reload_seal(master, options->config) == HUB_OK) {
+    } else if (reload_seal(master, options->config, &failure) != HUB_OK) {
+        log_error("%s", failure.text);
+    } else {
         master->exit_code = MASTER_EXIT_OK;
         run_loop(master);
         if (master->releases)

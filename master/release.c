@@ -104,6 +104,7 @@ static int seal_main(void *arg)
     if (fill(self, &failure) == HUB_OK)
         return WORKER_EXIT_OK;
     log_error("%s", failure.text);
+    *self->cause = failure;
     return WORKER_EXIT_APP;
 }
 
@@ -145,6 +146,22 @@ hub_status release_adopt(release **out, unsigned number, config *settings, int m
     return HUB_OK;
 }
 
+static hub_status share_cause(release *self, error *failure)
+{
+    void *shared = mmap(NULL, sizeof *self->cause, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return error_set(failure, HUB_ENOMEM, "no memory for a release");
+    self->cause = shared;
+    return HUB_OK;
+}
+
+static void unshare_cause(release *self)
+{
+    if (self->cause)
+        munmap(self->cause, sizeof *self->cause);
+    self->cause = NULL;
+}
+
 hub_status release_begin(release **out, unsigned number, config *settings, pid_t *sealer, error *failure)
 {
     release *self = make_release(number, settings, failure);
@@ -158,6 +175,10 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
         return status;
     }
     snprintf(self->path, sizeof self->path, "/proc/self/fd/%d", self->module);
+    if (share_cause(self, failure) != HUB_OK) {
+        release_drop(self);
+        return HUB_ENOMEM;
+    }
 
     int kept[1 + LOGS_KEPT] = {self->module};
     spawn_request request = {
@@ -174,7 +195,7 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
 hub_status release_seal(release *self, int status, error *failure)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_APP)
-        return error_set(failure, HUB_EFAIL, "see above"); /* its own line says more */
+        return error_set(failure, HUB_EFAIL, "%.*s", (int)sizeof self->cause->text - 1, self->cause->text);
     if (WIFSIGNALED(status))
         return error_set(failure, HUB_EFAIL, "the process that copies the application was killed by SIG%s",
                          sigabbrev_np(WTERMSIG(status)));
@@ -183,6 +204,7 @@ hub_status release_seal(release *self, int status, error *failure)
                          WEXITSTATUS(status));
     if (fcntl(self->module, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return error_set(failure, HUB_ESYSTEM, "cannot seal the application: %s", strerror(errno));
+    unshare_cause(self);
     return HUB_OK;
 }
 
@@ -197,6 +219,7 @@ void release_drop(release *self)
     if (!self || --self->holders)
         return;
     config_free(&self->settings);
+    unshare_cause(self);
     if (self->module >= 0)
         close(self->module);
     free(self);

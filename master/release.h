@@ -18,6 +18,7 @@ typedef struct release {
     config settings;
     slot_limits limits; /* by which its workers are judged */
     int module;         /* the application's shared object */
+    error *cause;       /* shared with the sealer: why it failed; NULL when it is gone */
     char path[32];      /* by which a worker that has inherited it loads it */
     unsigned holders;
 } release;
@@ -34,8 +35,8 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
 
 /*
  * The sealer has ended with this status, as waitpid gave it. HUB_OK: nobody can change the application any
- * more and workers may boot. Errors: HUB_EFAIL (the sealer failed: it has logged why, or the line says how it
- * died), HUB_ESYSTEM (it cannot be sealed).
+ * more and workers may boot. Errors: HUB_EFAIL (the sealer failed: the line is the one that it has logged, or
+ * says how it died), HUB_ESYSTEM (it cannot be sealed).
  */
 hub_status release_seal(release *self, int status, error *failure);
 

@@ -5,14 +5,12 @@
 #include "master/logs.h"
 #include "master/process.h"
 
-hub_status reload_seal(struct master *master, config *settings)
+#include <signal.h>
+#include <stdio.h>
+
+hub_status reload_seal(struct master *master, config *settings, error *failure)
 {
-    error failure = {.status = HUB_OK};
-    hub_status status =
-        release_begin(&master->next, master->releases + 1, settings, &master->sealer, &failure);
-    if (status != HUB_OK)
-        log_error("%s", failure.text);
-    return status;
+    return release_begin(&master->next, master->releases + 1, settings, &master->sealer, failure);
 }
 
 void reload_report_fixed(void *arg, const char *line)
@@ -28,10 +26,46 @@ bool reload_is_busy(const struct master *master)
 }
 
 /* Whoever waits for a reload is told that it has ended, one way or the other. */
-static void abandon_reload(struct master *master)
+static void end_reload(struct master *master, const char *why)
 {
-    log_error("the reload is abandoned: release %u goes on", master->roll.target->number);
+    reload_outcome *last = &master->last;
+    last->reached = !why;
+    last->ended_ns = clock_monotonic_ns();
+    snprintf(last->why, sizeof last->why, "%s", why ? why : "");
     notify_ready(&master->notify);
+    commands_reload_ended(master);
+}
+
+/* Before anything of it runs. */
+static void abandon_reload(struct master *master, const char *why)
+{
+    unsigned number = master->roll.target->number;
+    char whole[sizeof master->last.why];
+    log_error("the reload is abandoned: %s; release %u goes on", why, number);
+    snprintf(whole, sizeof whole, "the reload is abandoned: %.400s; release %u goes on", why, number);
+    end_reload(master, whole);
+}
+
+static void count_reload(struct master *master, unsigned number)
+{
+    master->reloads++;
+    master->last = (reload_outcome){.release = number};
+    notify_reloading(&master->notify);
+}
+
+/* And has not ended, as it has while an abandoned release is still taken out of the slots. */
+static bool is_under_way(const struct master *master)
+{
+    return master->reloads && !master->last.ended_ns;
+}
+
+void reload_cancel(struct master *master, const char *why)
+{
+    if (master->reload_again && is_under_way(master))
+        master->reloads++; /* the one that was to follow is never begun */
+    if (master->reload_again || is_under_way(master))
+        end_reload(master, why);
+    master->reload_again = false;
 }
 
 void reload_begin(struct master *master)
@@ -46,18 +80,19 @@ void reload_begin(struct master *master)
     config fresh;
     error failure = {.status = HUB_OK};
     master->reload_again = false;
-    notify_reloading(&master->notify);
+    count_reload(master, 0);
     if (config_reload(&master->roll.target->settings, &fresh, master->options->argc, master->options->argv,
                       reload_report_fixed, NULL, &failure) != HUB_OK) {
-        log_error("%s", failure.text);
-        abandon_reload(master);
+        abandon_reload(master, failure.text);
         return;
     }
     master->resuming = master->phase == MASTER_PAUSED;
-    if (reload_seal(master, &fresh) == HUB_OK)
-        log_info("reloading: release %u is made", master->next->number);
-    else
-        abandon_reload(master);
+    if (reload_seal(master, &fresh, &failure) != HUB_OK) {
+        abandon_reload(master, failure.text);
+        return;
+    }
+    master->last.release = master->next->number;
+    log_info("reloading: release %u is made", master->next->number);
 }
 
 /* The release is sealed: workers may boot it. */
@@ -65,7 +100,6 @@ static void install(struct master *master, release *what)
 {
     const config *settings = &what->settings;
     error failure = {.status = HUB_OK};
-    master->releases = what->number;
     process_become_master(settings);
     if (master->phase != MASTER_SEALING && logs_apply(settings, &failure) != HUB_OK)
         log_error("%s; the logs go on as they were", failure.text);
@@ -81,15 +115,14 @@ static void install(struct master *master, release *what)
         crew_tell(&master->crew, master->crew.slots[0], SLOT_WANTED);
         return;
     }
+    master->last.release = what->number;
     log_info("release %u: %s replaces release %u in %u worker%s", what->number, settings->app,
              master->roll.proven->number, master->crew.count, master->crew.count == 1 ? "" : "s");
     if (master->phase == MASTER_PAUSED) {
         for (unsigned i = 0; i < master->crew.count; i++)
             crew_assign(master->crew.slots[i], what);
-        if (!master->resuming) {
-            notify_ready(&master->notify);
+        if (!master->resuming)
             return;
-        }
     }
     master->phase = MASTER_SERVING;
     crew_want_all(&master->crew);
@@ -106,29 +139,63 @@ void reload_sealed(struct master *master, int status)
     } else if (release_seal(what, status, &failure) == HUB_OK &&
                (master->phase == MASTER_SEALING ||
                 addresses_change(master, &what->settings, &failure) == HUB_OK)) {
+        master->releases = what->number;
         install(master, what);
+        commands_tell(master, "release %u is made", what->number);
     } else if (master->phase == MASTER_SEALING) {
         workers_give_up_start(master, failure.status == HUB_EFAIL ? MASTER_EXIT_APP : MASTER_EXIT_SYSTEM);
     } else {
-        log_error("the reload is abandoned: %s; release %u goes on", failure.text,
-                  master->roll.target->number);
-        notify_ready(&master->notify);
+        abandon_reload(master, failure.text);
     }
     release_drop(what);
 }
 
+/* A release that is being made, and addresses that came with one that did not stay, are not wanted any more.
+ */
+static void drop_next(struct master *master)
+{
+    if (master->sealer)
+        kill(master->sealer, SIGKILL); /* it is reaped as nobody's child */
+    release_drop(master->next);
+    master->next = NULL;
+    master->sealer = 0;
+    listener_settle(&master->listeners, false);
+}
+
+void reload_go_back(struct master *master, release *what)
+{
+    error failure = {.status = HUB_OK};
+    drop_next(master);
+    count_reload(master, what->number);
+    log_info("going back to release %u", what->number);
+    master->resuming = master->phase == MASTER_PAUSED;
+    if (addresses_change(master, &what->settings, &failure) != HUB_OK) {
+        abandon_reload(master, failure.text);
+        return;
+    }
+    install(master, what);
+    roll_promise(&master->roll);
+}
+
 /* What an abandoned release brought with it goes with it. */
-void reload_rolled(void *arg, bool reached)
+void reload_rolled(void *arg, const char *why)
 {
     struct master *master = arg;
-    const config *settings = &master->roll.target->settings;
-    listener_settle(&master->listeners, reached);
-    notify_ready(&master->notify);
-    if (!reached) {
+    const release *target = master->roll.target;
+    const config *settings = &target->settings;
+    listener_settle(&master->listeners, !why);
+    if (why) {
+        char whole[sizeof master->last.why];
+        snprintf(whole, sizeof whole,
+                 "release %u is abandoned: %s, and the log says more; release %u goes on",
+                 master->last.release, why, target->number);
+        end_reload(master, whole);
         process_become_master(settings);
         return;
     }
+    master->last.replaced = master->roll.replaced;
     shelf_keep(&master->shelf, master->roll.target);
+    end_reload(master, NULL);
     unsigned before = master->crew.count;
     workers_apply_count(master, settings);
     if (master->crew.count == before)

@@ -34,6 +34,7 @@ void roll_to(roll *self, release *target)
     set_release(&self->target, target);
     self->phase = ROLL_RESTING;
     self->canary_lived = false;
+    self->promised = false;
     self->replaced = 0;
     self->failures = 0;
     self->not_before_ns = 0;
@@ -46,13 +47,19 @@ void roll_adopt(roll *self, release *running)
     set_release(&self->proven, running);
 }
 
+void roll_promise(roll *self)
+{
+    self->promised = true;
+}
+
 static void reach(roll *self)
 {
     self->phase = ROLL_RESTING;
+    self->promised = false;
     set_release(&self->proven, self->target);
     log_info("release %u runs in all %u workers, %u replaced in %.1f s", self->target->number,
              self->crew->count, self->replaced, clock_in_seconds(clock_monotonic_ns() - self->begun_ns));
-    self->done(self->arg, true);
+    self->done(self->arg, NULL);
 }
 
 /* Back to what proved itself; `place` is the slot whose worker just ended, or NULL. */
@@ -63,7 +70,12 @@ static void abandon(roll *self, slot *place, const char *why)
     roll_to(self, self->proven);
     if (place)
         crew_assign(place, self->target);
-    self->done(self->arg, false);
+    self->done(self->arg, why);
+}
+
+void roll_abandon(roll *self, const char *why)
+{
+    abandon(self, NULL, why);
 }
 
 /* ---- what the crew tells ---- */
@@ -193,7 +205,7 @@ static void rest(roll *self, uint64_t now_ns)
         wait_for_room(self, now_ns);
     else if (place)
         replace(self, place);
-    else if (on_probation(self))
+    else if (on_probation(self) || self->promised)
         self->phase = ROLL_PROVING;
 }
 
@@ -225,7 +237,7 @@ void roll_turn(roll *self)
 
 bool roll_is_busy(const roll *self)
 {
-    return self->phase != ROLL_RESTING || on_probation(self);
+    return self->phase != ROLL_RESTING || on_probation(self) || self->promised;
 }
 
 uint64_t roll_deadline_ns(const roll *self)

@@ -34,7 +34,8 @@ typedef struct roll {
     unsigned replaced;      /* slots, of this target */
     bool waits_for_room;    /* was said: too many have not finished yet */
     uint64_t begun_ns;
-    void (*done)(void *arg, bool reached); /* a target was reached, or abandoned */
+    bool promised; /* `done` is called also when the target has proved itself before */
+    void (*done)(void *arg, const char *why); /* a target was reached (NULL), or abandoned: why */
     void *arg;
 } roll;
 
@@ -46,6 +47,13 @@ void roll_to(roll *self, release *target);
 
 /* The crew runs this release already and it has proved itself. Once, before any target. */
 void roll_adopt(roll *self, release *running);
+
+/* The target that was just set may be the proven one: `done` is to be called all the same when it is reached.
+ */
+void roll_promise(roll *self);
+
+/* While a release is on probation: back to the proven one. */
+void roll_abandon(roll *self, const char *why);
 
 /* True while a release is on probation or somebody is being replaced. */
 bool roll_is_busy(const roll *self);

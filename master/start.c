@@ -51,14 +51,17 @@ hub_status start_open(struct master *master, error *failure)
     process_raise_file_limit();
     if ((status = open_crew(master, settings, &shared, failure)) != HUB_OK)
         return status;
-    /* From here on nothing is opened that only root may open. */
-    if ((status = privileges_settle_master(settings, failure)) != HUB_OK)
+    if ((status = master_open_loop(master, failure)) != HUB_OK)
         return status;
-    return master_open_loop(master, failure);
+    if ((status = commands_open(master, settings, failure)) != HUB_OK)
+        return status;
+    /* From here on nothing is opened that only root may open. */
+    return privileges_settle_master(settings, failure);
 }
 
 void start_close(struct master *master)
 {
+    commands_close(master);
     if (master->loop)
         ev_loop_destroy(master->loop);
     listener_close_all(&master->listeners);

@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the pid file of a master is called more while the one before it lives. */
-#define SECOND_SUFFIX ".2"
-
 /* ---- in the master that goes ---- */
 
 static upgrade_facts upgrade_facts_of(const struct master *master)
@@ -58,6 +55,7 @@ void takeover_hear(struct master *master)
 static void leave_for(struct master *master)
 {
     master->phase = MASTER_DRAINING;
+    reload_cancel(master, "another master serves from now on");
     listener_close_all(&master->listeners);
     crew_tell_all(&master->crew, SLOT_TERMINATE, FAREWELL_REPLACED);
 }
@@ -72,7 +70,7 @@ static void on_given(void *arg)
 static void remove_second_pidfile(const struct master *master, pid_t pid)
 {
     char *path;
-    if (!master->pidfile || asprintf(&path, "%s%s", master->pidfile, SECOND_SUFFIX) < 0)
+    if (!master->pidfile || asprintf(&path, "%s%s", master->pidfile, TAKEOVER_SUFFIX) < 0)
         return;
     pidfile_remove_of(path, pid);
     free(path);
@@ -112,9 +110,10 @@ static void on_alone(void *arg, pid_t before)
     if (master_is_stopping(master))
         return;
     log_info("this master is alone: the upgrade is complete");
+    commands_alone(master);
     if (!master->pidfile)
         return;
-    char *path = strndup(master->pidfile, strlen(master->pidfile) - strlen(SECOND_SUFFIX));
+    char *path = strndup(master->pidfile, strlen(master->pidfile) - strlen(TAKEOVER_SUFFIX));
     if (path) /* one that was killed has left it */
         pidfile_remove_of(path, before);
     if (path && pidfile_rename(master->pidfile, path, &failure) == HUB_OK) {
@@ -164,7 +163,8 @@ hub_status takeover_write_pidfile(struct master *master, const config *settings,
     if (!settings->pid)
         return HUB_OK;
     char *path = NULL;
-    if (asprintf(&path, "%s%s", settings->pid, upgrade_is_second(&master->upgrade) ? SECOND_SUFFIX : "") < 0)
+    if (asprintf(&path, "%s%s", settings->pid, upgrade_is_second(&master->upgrade) ? TAKEOVER_SUFFIX : "") <
+        0)
         return error_set(failure, HUB_ENOMEM, "no memory for the name of the pid file");
     hub_status status = pidfile_write(path, failure);
     if (status == HUB_OK)

@@ -33,6 +33,9 @@ void workers_ready(void *arg, slot *place)
         daemon_say(MASTER_EXIT_OK);
         notify_ready(&master->notify);
     }
+    if (place == master->crew.successor)
+        commands_tell(master, "worker %u (pid %d) of release %u is ready", place->number, (int)place->pid,
+                      place->release->number);
     if (upgrade_is_taking(&master->upgrade))
         upgrade_take(&master->upgrade, place);
     else if (is_first)
@@ -84,27 +87,35 @@ void workers_inherit_count(struct master *master)
         master->configured = from->configured;
 }
 
+hub_status workers_scale(struct master *master, unsigned count, error *failure)
+{
+    unsigned before = master->crew.count;
+    if (master->phase != MASTER_SERVING && master->phase != MASTER_PAUSED)
+        return error_set(failure, HUB_ESTATE, "the server is %s: the number of workers stays %u",
+                         master_phase_text(master), before);
+    if (upgrade_is_giving(&master->upgrade) || upgrade_is_taking(&master->upgrade))
+        return error_set(failure, HUB_ESTATE, "an upgrade is under way: the number of workers stays %u",
+                         before);
+    if (count < 1 || count > CONFIG_WORKERS_MAX)
+        return error_set(failure, HUB_EINVAL, "there cannot be %u workers: one is the least, %d are the most",
+                         count, CONFIG_WORKERS_MAX);
+    hub_status status = crew_resize(&master->crew, count, master->roll.target);
+    for (unsigned i = before; i < master->crew.count && master->phase == MASTER_SERVING; i++)
+        crew_tell(&master->crew, master->crew.slots[i], SLOT_WANTED);
+    if (status != HUB_OK)
+        return error_set(failure, status, "no memory for another worker");
+    log_info("%u worker%s from now on", count, count == 1 ? "" : "s");
+    return HUB_OK;
+}
+
 void workers_resize(struct master *master, int change)
 {
+    error failure = {.status = HUB_OK};
+    unsigned count = master->crew.count + (unsigned)change;
     if (master->phase != MASTER_SERVING && master->phase != MASTER_PAUSED)
         return;
-    if (upgrade_is_giving(&master->upgrade) || upgrade_is_taking(&master->upgrade)) {
-        log_warning("an upgrade is under way: the number of workers stays %u", master->crew.count);
-        return;
-    }
-    unsigned count = master->crew.count + (unsigned)change;
-    if (count < 1 || count > CONFIG_WORKERS_MAX) {
-        log_warning("there %s: %u workers is the %s", count < 1 ? "is one worker left" : "are enough workers",
-                    master->crew.count, count < 1 ? "least" : "most");
-        return;
-    }
-    if (crew_resize(&master->crew, count, master->roll.target) != HUB_OK) {
-        log_error("no memory for another worker");
-        return;
-    }
-    log_info("%u worker%s from now on", count, count == 1 ? "" : "s");
-    if (change > 0 && master->phase == MASTER_SERVING)
-        crew_tell(&master->crew, master->crew.slots[count - 1], SLOT_WANTED);
+    if (workers_scale(master, count, &failure) != HUB_OK)
+        log_warning("%s", failure.text);
 }
 
 /* ---- pause and end ---- */
@@ -118,10 +129,9 @@ void workers_pause(struct master *master)
         return;
     }
     log_info("the workers finish and the master stays; SIGHUP starts workers again");
+    reload_cancel(master, "the workers were told to finish (SIGWINCH)");
     master->phase = MASTER_PAUSED;
     master->resuming = false;
-    master->reload_again = false;
-    notify_ready(&master->notify); /* a reload that was under way is over */
     roll_to(&master->roll, master->roll.target);
     crew_vacate(&master->crew, master->roll.target);
 }
@@ -136,6 +146,7 @@ void workers_drain(struct master *master)
     if (master->roll.target)
         log_info("finishing: workers have %g s (graceful-timeout)",
                  clock_in_seconds(master->roll.target->limits.graceful_ns));
+    reload_cancel(master, "the server ends");
     master->phase = MASTER_DRAINING;
     notify_stopping(&master->notify);
     bool others_serve = upgrade_others_serve(&master->upgrade);
@@ -150,6 +161,7 @@ void workers_end(struct master *master)
     if (master->phase == MASTER_ENDING)
         return;
     log_info("ending at once");
+    reload_cancel(master, "the server ends");
     notify_stopping(&master->notify);
     upgrade_leave(&master->upgrade);
     master->phase = MASTER_ENDING;

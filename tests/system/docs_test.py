@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hubbub import ROOT, run
+from hubbub import BUILD, ROOT, run
 from proofs import assert_test_exists
 
 pytestmark = pytest.mark.plain
@@ -60,6 +60,7 @@ def test_its_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_options_that_it_names_exist(page):
     known = run("--help").stdout + "--print-reference"  # for this reference only, so not in --help
+    known += subprocess.run([BUILD / "hubbubctl", "--help"], capture_output=True, text=True).stdout
     for option in set(re.findall(r"hubbub[^\n|]*?(--[a-z][a-z-]+)", page.read_text())):
         assert option in known, option
 
@@ -132,7 +133,7 @@ def test_the_options_of_gunicorns_that_are_not_offered_are_refused_with_a_reason
         assert refused.returncode == 2 and f"there is no option {name.strip('`')}: " in refused.stderr, refused.stderr
 
 
-@pytest.mark.parametrize("title", ["Signals to the master", "Reloads", "Upgrades", "Listeners", "Logs", "Supervision"])
+@pytest.mark.parametrize("title", ["Signals to the master", "Reloads", "Upgrades", "Control", "Listeners", "Logs", "Supervision"])
 def test_the_tests_of_what_differs_from_gunicorn_exist(title):
     for row in gunicorn_rows(title):
         places = re.findall(r"`([^`]+::\w+)`", row[-1])

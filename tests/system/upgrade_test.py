@@ -7,6 +7,7 @@ Longer, by an environment variable: HUBBUB_SOAK=20 makes twenty times as many up
     HUBBUB_SOAK=20 python3 -m pytest tests/system/upgrade_test.py -k 20_upgrades
 """
 
+import json
 import os
 import re
 import shutil
@@ -489,3 +490,22 @@ def test_as_process_1_a_release_that_fails_leaves_the_adopted_workers(upgradable
             os.kill(int(before[0]), signal.SIGKILL)
             server.wait_log(r"worker 0 \(pid \d+\) was killed by SIGKILL")
             wait_for(lambda: len(re.findall(r"worker 0 .* ready in .* release 1", server.log())) == 2, lambda: server.log())
+
+
+def test_the_control_socket_goes_over_to_the_new_master(upgradable, tmp_path):
+    path = tmp_path / "control"
+    server = upgradable("--control-socket", path)
+
+    def pid_at(where):
+        told = subprocess.run([BUILD / "hubbubctl", "-s", where, "--json", "status"], capture_output=True, text=True)
+        return told.returncode == 0 and json.loads(told.stdout)["pid"]
+
+    before = server.master()
+    server.hold(1)
+    server.tell(signal.SIGUSR2)
+    second = server.newest()
+    assert pid_at(path) == before
+    wait_for(lambda: pid_at(f"{path}.2") == second, "the new master beside the old one")
+    server.release(1)
+    wait_for(lambda: pid_at(path) == second, lambda: f"the new master at the path:\n{server.log()}")
+    assert not os.path.exists(f"{path}.2")

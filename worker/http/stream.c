@@ -2,24 +2,13 @@
 #include "worker/http/stream.h"
 
 #include "common/log.h"
+#include "worker/http/state.h"
 #include "worker/http/upload.h"
 #include "worker/hub/greenlet.h"
 
 #include <stdio.h>
 
 enum { SLICE = 64 * 1024 }; /* of a large piece that is queued at once */
-
-static const http_server *server;
-
-void stream_open(const http_server *opened)
-{
-    server = opened;
-}
-
-const http_server *stream_server(void)
-{
-    return server;
-}
 
 /* ---- time ---- */
 
@@ -29,7 +18,7 @@ static double sending_time_left(const hub_http *http)
     const connection *c = http->connection;
     if (!http->stream.started || !c->out.first)
         return -1;
-    double left = server->send_timeout - wheel_since(http->stream.taken_at);
+    double left = http_opened->send_timeout - wheel_since(http->stream.taken_at);
     return left > 0 ? left : 0;
 }
 

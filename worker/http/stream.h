@@ -6,11 +6,7 @@
 #ifndef WORKER_HTTP_STREAM_H
 #define WORKER_HTTP_STREAM_H
 
-#include "worker/http/server.h"
-
-/* The server whose times count; http_open calls it. */
-void stream_open(const http_server *server);
-const http_server *stream_server(void);
+#include "worker/http/exchange.h"
 
 /* hub_http_write in two steps. stream_wait parks while the client's queue is too long; stream_put queues a
  * piece, whatever the queue, and does not park. */

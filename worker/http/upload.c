@@ -2,6 +2,7 @@
 #include "worker/http/upload.h"
 
 #include "common/clock.h"
+#include "worker/http/state.h"
 #include "worker/http/stream.h"
 #include "worker/hub/greenlet.h"
 
@@ -82,7 +83,7 @@ double upload_time_left(const hub_http *http)
     const upload *u = http->upload;
     if (!u || !u->waiting || u->problem != HTTP_ERROR_NONE)
         return -1;
-    double left = stream_server()->body_timeout - wheel_since(u->since);
+    double left = http_opened->body_timeout - wheel_since(u->since);
     return left > 0 ? left : 0;
 }
 

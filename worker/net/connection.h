@@ -161,11 +161,10 @@ void connection_time(connection *c, double seconds);
 /*
  * finish: closes once the queue is empty, so that the peer reads what was queued (ends writing, reads and
  * drops what still comes for at most 2 s, then closes); nothing more can be queued, and who waits to do so
- * gets HUB_ECLOSED. cut: the same, but without what waits now. close: at once. reset: at once, so that the
- * peer sees an error and not an end.
+ * gets HUB_ECLOSED; to leave out what waits, output_cut it before. close: at once. reset: at once, so that
+ * the peer sees an error and not an end.
  */
 void connection_finish(connection *c);
-void connection_cut(connection *c);
 void connection_close(connection *c);
 void connection_reset(connection *c);
 

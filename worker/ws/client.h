@@ -70,12 +70,6 @@ struct hub_ws {
 /* The worker's settings; set by ws_open. */
 extern const ws_server *client_server;
 
-/* Adds one to a counter of the scoreboard, whose only writer this process is. */
-static inline void client_count(_Atomic uint64_t *word)
-{
-    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
-}
-
 /* Gives back the memory in which the message lent to the handler lies. */
 void client_release(hub_ws *ws);
 

@@ -95,15 +95,6 @@ static bool list_has_exactly(hub_bytes list, hub_bytes name)
     return false;
 }
 
-hub_bytes handshake_choose(hub_bytes offered, hub_bytes supported)
-{
-    hub_bytes name;
-    while (field_list_next(&supported, &name))
-        if (list_has_exactly(offered, name))
-            return name;
-    return (hub_bytes){0};
-}
-
 hub_bytes handshake_subprotocol(const http_head *head, hub_bytes supported)
 {
     const hub_bytes field = hub_text("sec-websocket-protocol");

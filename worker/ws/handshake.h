@@ -30,10 +30,9 @@ bool handshake_key_valid(hub_bytes key);
 
 /*
  * The first name of `supported` ("chat, superchat", best first) that the client offered; names are compared
- * with their case. The result is a part of `supported`; empty when there is none. handshake_subprotocol takes
- * the offer from all Sec-WebSocket-Protocol lines of a request.
+ * with their case. The result is a part of `supported`; empty when there is none. The offer is that of all
+ * Sec-WebSocket-Protocol lines of the request.
  */
-hub_bytes handshake_choose(hub_bytes offered, hub_bytes supported);
 hub_bytes handshake_subprotocol(const http_head *head, hub_bytes supported);
 
 /*

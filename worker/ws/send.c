@@ -131,7 +131,7 @@ hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
             return HUB_ECLOSED;
         hub_status status = queue_message(ws, type, body);
         if (status == HUB_OK) {
-            client_count(&connections_row()->messages_out);
+            row_count(&connections_row()->messages_out, 1);
             time_queue(ws);
         }
         if (status != HUB_EAGAIN)
@@ -193,6 +193,6 @@ void send_delivery(session *s, const delivery *what)
         ws->deflate_bits ? queue_deflated(ws, what) : connection_send_shared(ws->connection, what->body);
     if (status != HUB_OK)
         return;
-    client_count(&connections_row()->messages_out);
+    row_count(&connections_row()->messages_out, 1);
     time_queue(ws);
 }

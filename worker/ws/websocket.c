@@ -60,7 +60,7 @@ void client_free(hub_ws *ws)
 
 static void on_message(hub_ws *ws, const message_event *event)
 {
-    client_count(&connections_row()->messages_in);
+    row_count(&connections_row()->messages_in, 1);
     if (ws->close_sent)
         return; /* the application has said that it is done (7.1.3) */
     bool kept = handler_is_free(ws) && !ws->inbox ? handler_lend(ws, event) : inbox_push(ws, event);
@@ -173,7 +173,7 @@ static void on_slow(hub_ws *ws)
         connection_time(c, limit - over);
         return;
     }
-    client_count(&connections_row()->closed_slow);
+    row_count(&connections_row()->closed_slow, 1);
     on_overflow(c);
 }
 

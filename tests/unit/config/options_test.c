@@ -64,9 +64,9 @@ static void rows_of_a_group_stand_together_and_are_explained(void **state)
 static void what_the_master_makes_before_its_first_fork_does_not_change_by_hup(void **state)
 {
     (void)state;
-    static const char *const fixed[] = {"reuse-port", "socket-mode", "socket-user", "socket-group",
-                                        "backlog",    "daemon",      "pid",         "chdir",
-                                        "user",       "group",       "drop-master", "log-size"};
+    static const char *const fixed[] = {
+        "reuse-port", "socket-mode", "socket-user", "socket-group", "backlog",  "daemon",        "pid",
+        "chdir",      "user",        "group",       "drop-master",  "log-size", "control-socket"};
     unsigned count = 0;
     for (size_t i = 0; i < option_count; i++)
         count += !options[i].changed_by_hup;

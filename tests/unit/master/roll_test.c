@@ -135,7 +135,7 @@ static void a_worker_more_and_one_fewer(void **state)
     kill(at.pid, SIGTTOU);
     assert_soon(drained(1, 2));
     kill(at.pid, SIGTTOU);
-    assert_soon(count_in_log(&at, "there is one worker left") == 1);
+    assert_soon(count_in_log(&at, "there cannot be 0 workers: one is the least") == 1);
     assert_false(drained(0, 2));
     finish(&at);
 }

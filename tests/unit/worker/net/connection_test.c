@@ -44,7 +44,8 @@ static void probe_on_timer(connection *c)
 static void probe_on_overflow(connection *c)
 {
     of(c)->overflows++;
-    connection_cut(c);
+    output_cut(&c->out);
+    connection_finish(c);
 }
 
 static void probe_on_kick(connection *c)
@@ -743,7 +744,8 @@ static void cut_keeps_what_is_half_sent(void **state)
     chunk_drop(shared);
     fake.room = 4;
     world_turn(2);
-    connection_cut(p.c);
+    output_cut(&p.c->out);
+    connection_finish(p.c);
     fake.room = SIZE_MAX;
     assert_true(client_wait_end(&p.peer));
     assert_string_equal(client_text(&p.peer), "0123456789");

@@ -91,15 +91,22 @@ static void a_wrong_request_is_refused_with_its_status(void **state)
     assert_int_equal(verdict("GET / HTTP/1.1", "Transfer-Encoding: chunked\r\n" UPGRADE KEY VERSION), 400);
 }
 
+static hub_bytes chosen(const char *offered, const char *supported)
+{
+    char line[100];
+    snprintf(line, sizeof line, "Sec-WebSocket-Protocol: %s\r\n", offered);
+    return handshake_subprotocol(request("GET / HTTP/1.1", line), hub_text(supported));
+}
+
 static void the_best_subprotocol_that_both_know_is_chosen(void **state)
 {
     (void)state;
-    const hub_bytes supported = hub_text("chat.v2, chat.v1");
-    assert_true(hub_equal(handshake_choose(hub_text("chat.v1,chat.v2"), supported), hub_text("chat.v2")));
-    assert_true(hub_equal(handshake_choose(hub_text("x , chat.v1"), supported), hub_text("chat.v1")));
-    assert_int_equal(handshake_choose(hub_text("CHAT.V1, chat"), supported).length, 0);
-    assert_int_equal(handshake_choose(hub_text(""), supported).length, 0);
-    assert_int_equal(handshake_choose(hub_text("chat.v1"), hub_text(NULL)).length, 0);
+    const char *supported = "chat.v2, chat.v1";
+    assert_true(hub_equal(chosen("chat.v1,chat.v2", supported), hub_text("chat.v2")));
+    assert_true(hub_equal(chosen("x , chat.v1", supported), hub_text("chat.v1")));
+    assert_int_equal(chosen("CHAT.V1, chat", supported).length, 0);
+    assert_int_equal(chosen("", supported).length, 0);
+    assert_int_equal(chosen("chat.v1", NULL).length, 0);
 }
 
 static void subprotocols_may_be_offered_on_several_lines(void **state)
