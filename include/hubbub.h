@@ -703,6 +703,10 @@ hub_bytes hub_client_room(const hub_client *client, size_t index);
 /* Disconnects the client from its namespace; with `close` also its connection, all namespaces with it. */
 hub_status hub_client_disconnect(hub_client *client, bool close);
 
+/* Ends the client's connection, all namespaces with it, without a word of Socket.IO: it takes this for a
+ * failure of the network and connects again by itself. */
+hub_status hub_client_drop(hub_client *client);
+
 /*
  * Sends an event to whom `to` names, on any worker; the values as Formats says. Order and errors as hub_send;
  * HUB_EINVAL also for a wrong format or a reserved event name. hub_reply is the same for the handler's own

@@ -5,59 +5,20 @@ The chat in a real browser. With HUBBUB_SCREENSHOT=FILE the last look at two tab
 """
 
 import os
-import shutil
 import signal
-import socket
-import subprocess
 
 import pytest
 
-from hubbub import PATIENCE, Server, free_port, wait_for
+from hubbub import PATIENCE, Server, wait_for
 
 pytestmark = [pytest.mark.plain, pytest.mark.limit(120)]
 
 selenium = pytest.importorskip("selenium", reason="python3-selenium is not installed")
-from selenium import webdriver  # noqa: E402
 from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.remote.remote_connection import RemoteConnection  # noqa: E402
 
-
-def listens(port):
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium or chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     "--disable-dev-shm-usage", "--no-proxy-server", "--remote-debugging-pipe",
-                     "--window-size=1200,760",
-                     f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-
-    # By address and pipe: a minimal system resolves no name, and a proxy of the environment is not for this.
-    port = free_port()
-    service = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        wait_for(lambda: listens(port), "chromedriver listens")
-        browser = webdriver.Remote(RemoteConnection(f"http://127.0.0.1:{port}", ignore_proxy=True), options=options)
-        yield browser
-        browser.quit()
-    finally:
-        service.terminate()
-        service.wait()
+from chromium import browser  # noqa: E402, F401
 
 
 class Tab:
@@ -155,7 +116,7 @@ def chat(tmp_path):
 
 
 @pytest.fixture
-def tabs(browser, chat):
+def tabs(browser, chat):  # noqa: F811
     """Two tabs whose clients are served by two workers."""
     open_tabs = [Tab(browser, chat, "Ada"), Tab(browser, chat, "Grace")]
     one, two = open_tabs
@@ -180,7 +141,7 @@ def test_each_tab_sees_who_is_on_which_worker(tabs):
     two.wait_person("Ada", one.slot())
 
 
-def test_who_closes_the_tab_leaves_the_list(browser, chat, tabs):
+def test_who_closes_the_tab_leaves_the_list(browser, chat, tabs):  # noqa: F811
     third = Tab(browser, chat, "Linus")
     tabs[0].wait_person("Linus", third.slot())
     third.close()
@@ -223,7 +184,7 @@ def test_a_tab_connects_again_when_its_worker_was_killed(chat, tabs):
     assert sum("Grace" in text for text in one.texts("#people li")) == 1
 
 
-def test_the_page_reports_no_errors(browser, tabs):
+def test_the_page_reports_no_errors(browser, tabs):  # noqa: F811
     tabs[0].say("one more")
     tabs[1].wait_said("one more")
     for tab in tabs:
@@ -258,7 +219,7 @@ def test_the_page_fits_a_small_screen(tabs):
         browser.set_window_size(1200, 760)
 
 
-def test_a_picture_of_the_conversation(browser, chat, tabs, tmp_path):
+def test_a_picture_of_the_conversation(browser, chat, tabs, tmp_path):  # noqa: F811
     one, two = tabs
     third = Tab(browser, chat, "Edsger")
     third.move_from({one.slot(), two.slot()})
@@ -278,7 +239,7 @@ def test_a_picture_of_the_conversation(browser, chat, tabs, tmp_path):
     third.close()
 
 
-def test_the_clock_of_the_streams_ticks_and_goes_on_after_a_restart(browser, tmp_path):
+def test_the_clock_of_the_streams_ticks_and_goes_on_after_a_restart(browser, tmp_path):  # noqa: F811
     server = Server("stream.so", folder=tmp_path, workers=1).start()
     try:
         browser.switch_to.new_window("tab")

@@ -254,6 +254,16 @@ class WebSocket(Http):
             if got.opcode == CLOSE:
                 return got
 
+    def wait_end(self):
+        """Until the server has ended the connection, or begins to close it; gives the messages before that."""
+        messages = []
+        try:
+            while (got := self.receive_frame()).opcode != CLOSE:
+                messages.append(got.payload)
+        except (AssertionError, ConnectionError):
+            pass
+        return messages
+
     def close_cleanly(self, code=1000):
         self.send_frame(CLOSE, struct.pack("!H", code))
         answer = self.receive_close()

@@ -17,22 +17,8 @@ server = shared_server("contract.so")
 DEBIAN_MODULES = Path("/usr/share/nodejs")  # where the package node-ws puts it
 
 
-def install(folder):
-    """Installs ws as the lock file has it; gives what went wrong, or None."""
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(ROOT / "tests" / "clients" / name, folder)
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=0"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
-    except FileNotFoundError:
-        return "npm is not installed"
-    except subprocess.TimeoutExpired:
-        return "npm ci took more than 30 s"
-    return None if done.returncode == 0 else "npm ci failed: " + done.stderr.strip().partition("\n")[0]
-
-
 @pytest.fixture(scope="session")
-def node(tmp_path_factory):
+def node(tmp_path_factory, node_modules):
     """Runs a script of tests/clients with ws as npm installs it, outside the source, or as Debian packages it."""
     if not shutil.which("node"):
         pytest.skip("node is not installed")
@@ -42,8 +28,10 @@ def node(tmp_path_factory):
     env = dict(os.environ)
     if (DEBIAN_MODULES / "ws").exists():
         env["NODE_PATH"] = str(DEBIAN_MODULES)
-    elif trouble := install(folder):
-        pytest.skip(f"neither npm nor Debian (node-ws) gives the ws client: {trouble}")
+    elif isinstance(modules := node_modules(), str):
+        pytest.skip(f"neither npm nor Debian (node-ws) gives the ws client: {modules}")
+    else:
+        env["NODE_PATH"] = str(modules / "node_modules")
 
     def run(script, *arguments):
         done = subprocess.run(["node", script, *map(str, arguments)], cwd=folder, capture_output=True, text=True,

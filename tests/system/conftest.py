@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hubbub import BUILD, ROOT, Server
+from sio import connect, drivers, node_modules  # noqa: F401 (fixtures)
 
 
 def pytest_configure(config):

@@ -77,6 +77,7 @@ def test_the_examples_are_as_short_as_the_readme_says():
         return sum(bool(line.strip()) for line in text.splitlines())
 
     assert lines_of_c("echo.c") <= 12
+    assert lines_of_c("message.c") <= 15
     assert lines_of_c("chat.c") <= 30
 
 
@@ -148,6 +149,25 @@ def test_every_public_function_is_in_the_guide():
     names = set(re.findall(r"\b(hub_[a-z_]+)\s*\(", header)) - {"hub_module_declared"}
     missing = sorted(name for name in names if not re.search(rf"\b{name}\b", guide))
     assert missing == []
+
+
+SOCKETIO = re.compile(r"\b(hub_(?:on|on_connect|on_disconnect|on_socketio|on_engine|refuse|reply|emit|emitv|ack_send|call|call_many|join_all|"
+                      r"leave_all|disconnect_all|in|volatile|local_only|to_rooms|except_rooms|(?:client|value|engine|fetch)_[a-z]+))\s*\(")
+
+
+@pytest.mark.parametrize("name", ["from-flask-socketio.md", "from-node.md"])
+def test_the_tables_of_counterparts_are_whole_and_name_nothing_else(name):
+    header = re.sub(r"/\*.*?\*/", "", (ROOT / "include" / "hubbub.h").read_text(), flags=re.DOTALL)
+    page = (ROOT / "docs" / name).read_text()
+    missing = sorted(function for function in set(SOCKETIO.findall(header)) if not re.search(rf"\b{function}\b", page))
+    assert missing == []
+    unknown = sorted(word for word in set(re.findall(r"\bhub_[a-z_]+\b", page)) if not re.search(rf"\b{word}\b", header))
+    assert unknown == []
+
+
+def test_the_example_of_flask_socketios_users_is_the_message_example():
+    example = (ROOT / "examples" / "message.c").read_text().partition("\n")[2]
+    assert example in (ROOT / "docs" / "from-flask-socketio.md").read_text()
 
 
 def test_bootstrap_explains_itself_and_names_a_wrong_command():
