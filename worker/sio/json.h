@@ -18,7 +18,7 @@ enum { JSON_DEPTH_MAX = 1024 };
 
 /* What a check found. */
 typedef struct json_facts {
-    size_t items;        /* of the outermost array, or members of the outermost object */
+    size_t items;        /* of the outermost array, or members of the outermost object; 0 of a placeholder */
     size_t placeholders; /* anywhere in it */
     size_t highest;      /* the highest number of them, when there are any */
 } json_facts;
