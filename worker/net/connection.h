@@ -69,7 +69,8 @@ struct connection {
     bool dirty : 1, kicked : 1, closed : 1, finishing : 1, lingering : 1;
     bool want_write : 1, paused_output : 1, paused_protocol : 1;
     bool kick_when_empty : 1;
-    bool wrote : 1; /* something was sent since the protocol was set */
+    bool wrote : 1;   /* something was sent since the protocol was set */
+    bool refused : 1; /* a sender was told HUB_EAGAIN: on_kick when the queue is short again */
 };
 
 /* Opens this floor in a worker whose counters stand in `counters`. connections_close frees all that is left.
@@ -109,6 +110,9 @@ hub_status connection_send(connection *c, hub_bytes head, hub_bytes body);
 /* The same for a chunk that others may share; takes a reference of its own. Under policy block answers as for
  * close. */
 hub_status connection_send_shared(connection *c, chunk *piece);
+
+/* The same for a chunk that is for this connection alone: policy block answers HUB_EAGAIN. */
+hub_status connection_send_chunk(connection *c, chunk *piece);
 
 /* The same for a message whose body is a chunk of constant bytes, which is not copied; takes a reference of
  * its own. Policy block answers HUB_EAGAIN. */

@@ -49,8 +49,12 @@ static void shortened(connection *c)
 {
     if (c->over_since || c->paused_output)
         pace(c);
-    if (!c->waiters || (c->limits && c->out.bytes > c->limits->soft / 2))
+    if (!(c->waiters || c->refused) || (c->limits && c->out.bytes > c->limits->soft / 2))
         return;
+    if (c->refused) {
+        c->refused = false;
+        connection_kick(c);
+    }
     sending_wake(c, HUB_OK);
 }
 
@@ -171,8 +175,10 @@ static hub_status admit(connection *c, size_t length, bool may_block)
         row_count(&connections_row()->dropped, 1);
         return HUB_EFULL;
     }
-    if (limits->policy == HUB_POLICY_BLOCK && may_block)
+    if (limits->policy == HUB_POLICY_BLOCK && may_block) {
+        c->refused = true;
         return HUB_EAGAIN;
+    }
     row_count(&connections_row()->closed_slow, 1);
     c->protocol->on_overflow(c);
     return HUB_EFULL;
@@ -216,6 +222,12 @@ hub_status connection_write(connection *c, hub_bytes bytes)
 hub_status connection_send_shared(connection *c, chunk *piece)
 {
     hub_status status = admit(c, piece->length, false);
+    return status == HUB_OK ? queued(c, output_push(&c->out, chunk_hold(piece))) : status;
+}
+
+hub_status connection_send_chunk(connection *c, chunk *piece)
+{
+    hub_status status = admit(c, piece->length, true);
     return status == HUB_OK ? queued(c, output_push(&c->out, chunk_hold(piece))) : status;
 }
 

@@ -8,6 +8,7 @@
  *     inbox.c       messages that wait for a parked handler
  *     send.c        messages, close frames, broadcasts
  *     public.c      what applications ask about a client
+ *     user.c        what the floors above do with a client (user.h)
  */
 #ifndef WORKER_WS_CLIENT_H
 #define WORKER_WS_CLIENT_H
@@ -49,7 +50,10 @@ struct hub_ws {
     chunk *current_chunk;
     input_block *current_block;
 
-    char *path;                                  /* for parameters; NULL when the route has none */
+    union {
+        char *path;   /* for parameters; NULL when the route has none */
+        void *keeper; /* of a client that a floor above uses: that floor's */
+    };
     uint16_t close_code;                         /* 0: not closing; else what the close handler is told */
     uint16_t subprotocol_at, subprotocol_length; /* in the route's list */
     bool lent : 1;                               /* `current` is with the handler */
@@ -66,6 +70,9 @@ struct hub_ws {
     hub_ws *next_waiting;              /* for a greenlet for the close handler */
     _Alignas(16) unsigned char data[]; /* the application's */
 };
+
+/* The message that a floor above is being given: ws_user_hold. */
+extern const message_event *client_event;
 
 /* The worker's settings; set by ws_open. */
 extern const ws_server *client_server;
@@ -107,6 +114,13 @@ void send_close(hub_ws *ws, uint16_t code, hub_bytes reason);
 
 /* Closes without waiting for the peer: it broke the protocol, or does not read (7.1.7). */
 void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason);
+
+/*
+ * Queue a message, whose body are two runs of bytes, and a chunk of whole frames, which is shared or for this
+ * client alone; deflated when that was agreed. `deflated`: as in delivery. Errors: those of connection_send.
+ */
+hub_status send_message(hub_ws *ws, hub_type type, hub_bytes front, hub_bytes body);
+hub_status send_frames(hub_ws *ws, chunk *frames, chunk **deflated, bool shared);
 
 /* Delivers a record of the log; session_kind.deliver. */
 void send_delivery(session *s, const delivery *what);

@@ -192,9 +192,22 @@ static size_t header_size(const unsigned char *frame)
     return frame[1] == 127 ? 10 : frame[1] == 126 ? 4 : 2;
 }
 
+/* The length that the header declares. */
+static uint64_t declared_length(const unsigned char *frame, size_t header)
+{
+    if (header == 2)
+        return frame[1];
+    uint64_t length = 0;
+    for (size_t i = 2; i < header; i++)
+        length = length << 8 | frame[i];
+    return length;
+}
+
 chunk *deflate_frame(deflate_context *context, unsigned bits, chunk *body, size_t threshold)
 {
     size_t plain_header = header_size(body->bytes);
+    if (declared_length(body->bytes, plain_header) != body->length - plain_header)
+        return chunk_hold(body);
     hub_bytes payload = hub_bytes_of(body->bytes + plain_header, body->length - plain_header), small;
     if (payload.length < threshold || !deflate_message(context, bits, payload, &small))
         return chunk_hold(body);

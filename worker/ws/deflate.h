@@ -46,7 +46,8 @@ void deflate_trim(void);
 
 /*
  * A shared chunk with the deflated form of a whole frame from the server. `body` itself, with one more
- * reference, when deflate_message answers false, or when its payload is shorter than `threshold`.
+ * reference, when deflate_message answers false, when its payload is shorter than `threshold`, or when it is
+ * several frames.
  */
 chunk *deflate_frame(deflate_context *context, unsigned bits, chunk *body, size_t threshold);
 

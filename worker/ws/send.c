@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/ws/client.h"
 
+#include "common/buffer.h"
 #include "worker/ws/close.h"
 
 #include <stdlib.h>
@@ -98,23 +99,69 @@ static chunk *lent_chunk(const hub_ws *ws, hub_bytes body)
     return whole && body.data == chunk_data(whole) && body.length == whole->length ? whole : NULL;
 }
 
-/* Queues a message, deflated when that was agreed and makes it smaller. Errors: those of connection_send. */
-static hub_status queue_message(hub_ws *ws, hub_type type, hub_bytes body)
+/* Two runs as one, in a buffer of the worker. False without memory. */
+static bool join(hub_bytes front, hub_bytes body, hub_bytes *out)
+{
+    enum { KEPT = 64 * 1024 };
+    static buffer joined;
+    if (front.length == 0) {
+        *out = body;
+        return true;
+    }
+    buffer_clear(&joined);
+    if (joined.capacity > KEPT)
+        buffer_free(&joined);
+    if (buffer_reserve(&joined, front.length + body.length) != HUB_OK)
+        return false;
+    buffer_append(&joined, front.data, front.length);
+    buffer_append(&joined, body.data, body.length);
+    *out = buffer_bytes(&joined);
+    return true;
+}
+
+static hub_status queue_deflated_message(hub_ws *ws, hub_type type, hub_bytes body)
 {
     unsigned char header[FRAME_HEADER_MAX];
-    bool deflated = ws->deflate_bits && body.length >= client_server->deflate_threshold &&
-                    deflate_message(ws->parser.deflate, ws->deflate_bits, body, &body);
-    size_t length = frame_header(header, (frame_opcode)type, true, deflated ? FRAME_RSV1 : 0, body.length);
-    hub_bytes head = hub_bytes_of(header, length);
+    size_t length = frame_header(header, (frame_opcode)type, true, FRAME_RSV1, body.length);
+    hub_status status = connection_send(ws->connection, hub_bytes_of(header, length), body);
+    if (status != HUB_OK)
+        deflate_unsent(ws->parser.deflate);
+    deflate_trim();
+    return status;
+}
+
+/* Queues a message, deflated when that was agreed and makes it smaller. Errors: those of connection_send. */
+static hub_status queue_message(hub_ws *ws, hub_type type, hub_bytes front, hub_bytes body)
+{
+    enum { FRONT_MAX = 16 };
+    size_t whole_length = front.length + body.length;
+    hub_bytes both, small;
+    if (ws->deflate_bits && whole_length >= client_server->deflate_threshold && join(front, body, &both) &&
+        deflate_message(ws->parser.deflate, ws->deflate_bits, both, &small))
+        return queue_deflated_message(ws, type, small);
+    unsigned char head[FRAME_HEADER_MAX + FRONT_MAX];
+    size_t length = frame_header(head, (frame_opcode)type, true, 0, whole_length);
+    if (front.length)
+        memcpy(head + length, front.data, front.length);
+    hub_bytes before = hub_bytes_of(head, length + front.length);
     chunk *whole = lent_chunk(ws, body);
-    hub_status status = whole ? connection_send_body(ws->connection, head, whole)
-                              : connection_send(ws->connection, head, body);
-    if (deflated) {
-        if (status != HUB_OK)
-            deflate_unsent(ws->parser.deflate);
-        deflate_trim();
+    return whole ? connection_send_body(ws->connection, before, whole)
+                 : connection_send(ws->connection, before, body);
+}
+
+/* After something was queued for a client. */
+static hub_status sent(hub_ws *ws, hub_status status)
+{
+    if (status == HUB_OK) {
+        row_count(&connections_row()->messages_out, 1);
+        time_queue(ws);
     }
     return status;
+}
+
+hub_status send_message(hub_ws *ws, hub_type type, hub_bytes front, hub_bytes body)
+{
+    return sent(ws, queue_message(ws, type, front, body));
 }
 
 /*
@@ -129,11 +176,7 @@ hub_status hub_ws_send(hub_ws *ws, hub_type type, hub_bytes body)
         connection *c = ws->connection;
         if (!c || ws->close_sent)
             return HUB_ECLOSED;
-        hub_status status = queue_message(ws, type, body);
-        if (status == HUB_OK) {
-            row_count(&connections_row()->messages_out, 1);
-            time_queue(ws);
-        }
+        hub_status status = send_message(ws, type, hub_text(NULL), body);
         if (status != HUB_EAGAIN)
             return status;
         status = connection_wait_writable(c, HUB_FOREVER);
@@ -161,38 +204,40 @@ hub_status hub_ws_close(hub_ws *ws, uint16_t code, const char *reason)
  * without takeover and with the largest window, nearly all, share one that is made once; the others need
  * their own.
  */
-static chunk *form_for(const hub_ws *ws, const delivery *what)
+static chunk *form_for(const hub_ws *ws, chunk *frames, chunk **deflated)
 {
     deflate_context *context = ws->parser.deflate;
     size_t threshold = client_server->deflate_threshold;
-    bool shares = what->deflated && ws->deflate_bits == DEFLATE_BITS_MAX &&
-                  !(context && context->terms.server_takeover);
+    bool shares =
+        deflated && ws->deflate_bits == DEFLATE_BITS_MAX && !(context && context->terms.server_takeover);
     if (!shares)
-        return deflate_frame(context, ws->deflate_bits, what->body, threshold);
-    if (!*what->deflated)
-        *what->deflated = deflate_frame(NULL, DEFLATE_BITS_MAX, what->body, threshold);
-    return chunk_hold(*what->deflated);
+        return deflate_frame(context, ws->deflate_bits, frames, threshold);
+    if (!*deflated)
+        *deflated = deflate_frame(NULL, DEFLATE_BITS_MAX, frames, threshold);
+    return chunk_hold(*deflated);
 }
 
-static hub_status queue_deflated(hub_ws *ws, const delivery *what)
+static hub_status queue_frames(hub_ws *ws, chunk *frames, bool shared)
 {
-    chunk *form = form_for(ws, what);
-    hub_status status = connection_send_shared(ws->connection, form);
+    return shared ? connection_send_shared(ws->connection, frames)
+                  : connection_send_chunk(ws->connection, frames);
+}
+
+hub_status send_frames(hub_ws *ws, chunk *frames, chunk **deflated, bool shared)
+{
+    if (!ws->deflate_bits)
+        return sent(ws, queue_frames(ws, frames, shared));
+    chunk *form = form_for(ws, frames, deflated);
+    hub_status status = queue_frames(ws, form, shared);
     if (status != HUB_OK)
         deflate_unsent(ws->parser.deflate);
     chunk_drop(form);
-    return status;
+    return sent(ws, status);
 }
 
 void send_delivery(session *s, const delivery *what)
 {
     hub_ws *ws = (hub_ws *)s;
-    if (what->record->message.kind != RECORD_WS_FRAME || ws->close_sent || !ws->connection)
-        return;
-    hub_status status =
-        ws->deflate_bits ? queue_deflated(ws, what) : connection_send_shared(ws->connection, what->body);
-    if (status != HUB_OK)
-        return;
-    row_count(&connections_row()->messages_out, 1);
-    time_queue(ws);
+    if (what->record->message.kind == RECORD_WS_FRAME && !ws->close_sent && ws->connection)
+        send_frames(ws, what->body, what->deflated, true);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 const ws_server *client_server;
+const message_event *client_event;
 
 /* ---- life ---- */
 
@@ -50,7 +51,8 @@ void client_free(hub_ws *ws)
     client_release(ws);
     inbox_drop(ws);
     deflate_context_free(ws->parser.deflate);
-    free(ws->path);
+    if (!ws->route->user)
+        free(ws->path);
     free(ws->close_reason);
     free(ws->pong);
     free(ws);
@@ -63,6 +65,11 @@ static void on_message(hub_ws *ws, const message_event *event)
     row_count(&connections_row()->messages_in, 1);
     if (ws->close_sent)
         return; /* the application has said that it is done (7.1.3) */
+    if (ws->route->user) {
+        client_event = event;
+        ws->route->user->on_message(ws, event->type, event->bytes);
+        return;
+    }
     bool kept = handler_is_free(ws) && !ws->inbox ? handler_lend(ws, event) : inbox_push(ws, event);
     if (!kept)
         send_failure(ws, CLOSE_INTERNAL, hub_text("no memory"));
@@ -108,6 +115,12 @@ static bool on_event(hub_ws *ws, const message_event *event)
 enum { EVENTS_A_TURN = 64, FRAGMENTS_PIECE = 4096 };
 static const uint64_t fragments_turn_ns = UINT64_C(30) * 1000;
 
+/* A floor above wants no further message now; one with handlers keeps what is there already. */
+static bool is_paused(const hub_ws *ws)
+{
+    return ws->route->user && ws->connection->paused_protocol;
+}
+
 static void on_bytes(connection *c, unsigned char *data, size_t length)
 {
     hub_ws *ws = c->state;
@@ -135,7 +148,7 @@ static void on_bytes(connection *c, unsigned char *data, size_t length)
                 continue;
         } else if (!goes_on) {
             break;
-        } else if (++events < EVENTS_A_TURN || !left) {
+        } else if (!left || (++events < EVENTS_A_TURN && !is_paused(ws))) {
             continue;
         }
         connection_defer(c, data + used + consumed, left);
@@ -181,7 +194,7 @@ static void on_silence(hub_ws *ws)
 {
     connection *c = ws->connection;
     double silent = wheel_since(c->last_seen), interval = client_server->ping_interval;
-    if (interval <= 0)
+    if (interval <= 0 || ws->route->user)
         return;
     if (c->paused_output || c->paused_protocol) {
         connection_time(c, interval); /* it is not read, so its silence says nothing */
@@ -219,7 +232,7 @@ static void on_drain(connection *c)
 {
     hub_ws *ws = c->state;
     bool at_once = client_server->drain_time <= 0;
-    if (ws->close_sent || (ws->draining && !at_once))
+    if (ws->route->user || ws->close_sent || (ws->draining && !at_once))
         return;
     ws->draining = true;
     if (at_once)
@@ -237,6 +250,11 @@ static void on_gone(connection *c)
     message_close(&ws->parser);
     deflate_context_free(ws->parser.deflate); /* at once: its handler may take its time */
     ws->parser.deflate = NULL;
+    if (ws->route->user) {
+        ws->route->user->on_gone(ws, ws->close_code ? ws->close_code : CLOSE_ABNORMAL);
+        client_free(ws);
+        return;
+    }
     room_leave_all(&ws->session);
     session_close(&ws->session);
     handler_end_receiving(ws);
@@ -277,7 +295,10 @@ static void on_kick(connection *c)
         on_gone(c);
         connection_become(c, &ending_protocol, c->limits, NULL);
     } else if (!c->paused_output) { /* its queue is short again */
-        send_kept_pong(c->state);
+        hub_ws *ws = c->state;
+        send_kept_pong(ws);
+        if (ws->route->user && ws->route->user->on_writable)
+            ws->route->user->on_writable(ws);
     }
 }
 
@@ -326,7 +347,7 @@ static bool open_deflate(hub_ws *ws, const deflate_terms *terms)
 static hub_ws *ws_new(const hub_http *http, const ws_route *to, const opening *agreed)
 {
     hub_bytes subprotocol = agreed->subprotocol;
-    hub_ws *ws = calloc(1, sizeof *ws + client_server->session_size);
+    hub_ws *ws = calloc(1, sizeof *ws + (to->user ? 0 : client_server->session_size));
     if (!ws)
         return NULL;
     ws->route = to;
@@ -363,21 +384,43 @@ static hub_status answer_head(buffer *head, const opening *agreed, hub_bytes fie
     return status == HUB_OK ? buffer_append(head, "\r\n", 2) : status;
 }
 
-static void open_client(hub_http *http, const ws_route *to, const opening *agreed)
+/* The 101 answer and the exchange of protocols. False: the client was refused, or is gone. */
+static bool become_client(hub_http *http, hub_ws *ws, const opening *agreed)
 {
     buffer head = {0};
+    if (answer_head(&head, agreed, buffer_bytes(&http->fields_out)) != HUB_OK)
+        http_refuse(http, 503, "the server has no memory", NULL);
+    else
+        ws->connection = http_upgraded(http, buffer_bytes(&head), &ws_protocol, &ws->route->limits, ws);
+    buffer_free(&head);
+    return ws->connection != NULL;
+}
+
+static void open_for_user(hub_http *http, hub_ws *ws, const opening *agreed)
+{
+    const ws_user *user = ws->route->user;
+    if (user->on_request(http, ws, ws->route->arg)) {
+        if (become_client(http, ws, agreed)) {
+            user->on_open(ws);
+            return;
+        }
+        user->on_gone(ws, CLOSE_ABNORMAL);
+    }
+    client_free(ws);
+}
+
+static void open_client(hub_http *http, const ws_route *to, const opening *agreed)
+{
     hub_ws *ws = ws_new(http, to, agreed);
+    if (ws && to->user) {
+        open_for_user(http, ws, agreed);
+        return;
+    }
     if (!ws || session_open(&ws->session, &ws_session) != HUB_OK) {
         http_refuse(http, 503, "the server is full", "Retry-After: 1\r\n");
         goto failed;
     }
-    if (answer_head(&head, agreed, buffer_bytes(&http->fields_out)) != HUB_OK) {
-        http_refuse(http, 503, "the server has no memory", NULL);
-        goto failed;
-    }
-    ws->connection = http_upgraded(http, buffer_bytes(&head), &ws_protocol, &to->limits, ws);
-    buffer_free(&head);
-    if (!ws->connection)
+    if (!become_client(http, ws, agreed))
         goto failed;
     if (client_server->ping_interval > 0)
         connection_time(ws->connection, client_server->ping_interval);
@@ -387,7 +430,6 @@ static void open_client(hub_http *http, const ws_route *to, const opening *agree
         ws->opened = true;
     return;
 failed:
-    buffer_free(&head);
     if (ws) {
         session_close(&ws->session);
         client_free(ws);
@@ -406,7 +448,7 @@ void ws_upgrade(hub_http *http)
                             : verdict.status == 405 ? "Allow: GET\r\n"
                                                     : NULL;
         http_refuse(http, verdict.status, verdict.reason, extra);
-    } else if (!handshake_origin_allowed(head, hub_text(to->origins))) {
+    } else if (!to->user && !handshake_origin_allowed(head, hub_text(to->origins))) {
         http_refuse(http, 403, "this origin may not connect; see --ws-origins", NULL);
     } else if (extension_negotiate(head, client_server->deflate, &agreed.deflate, agreed.extensions) ==
                EXTENSION_MALFORMED) {

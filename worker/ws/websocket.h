@@ -14,6 +14,7 @@
 #include "worker/net/connection.h"
 #include "worker/rooms/session.h"
 #include "worker/ws/extension.h"
+#include "worker/ws/user.h"
 
 /* The value of a ROUTE_WS route, with every option resolved; immutable. */
 typedef struct ws_route {
@@ -21,6 +22,7 @@ typedef struct ws_route {
     hub_ws_open_handler on_open;
     hub_ws_message_handler on_message;
     hub_ws_close_handler on_close;
+    const ws_user *user; /* in place of all of these: a floor above */
     void *arg;
     const char *name;         /* of its greenlets: "ws /echo" */
     const char *subprotocols; /* NULL: none */
