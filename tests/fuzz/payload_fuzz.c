@@ -32,12 +32,10 @@ static void write_packet(buffer *out, const engine_packet *packet)
 /* Reads a payload and writes what it held. */
 static payload_result copy(hub_bytes payload, buffer *out)
 {
-    buffer scratch = {0};
     engine_packet packet;
     payload_result result;
-    while ((result = payload_next(&payload, &scratch, &packet)) == PAYLOAD_PACKET)
+    while ((result = payload_next(&payload, &packet)) == PAYLOAD_PACKET)
         write_packet(out, &packet);
-    buffer_free(&scratch);
     return result;
 }
 
@@ -54,16 +52,21 @@ static void read_frames(hub_bytes frames)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char none[1];
-    hub_bytes payload = hub_bytes_of(size ? (const void *)data : none, size);
+    char *payload = malloc(size ? size : 1); /* reading writes to it */
     buffer once = {0}, twice = {0};
-    if (copy(payload, &once) == PAYLOAD_END) {
+    require(payload != NULL);
+    memcpy(payload, data, size);
+    if (copy(hub_bytes_of(payload, size), &once) == PAYLOAD_END) {
         require(once.length > 0);
-        require(copy(buffer_bytes(&once), &twice) == PAYLOAD_END);
+        buffer again = {0};
+        buffer_append(&again, once.data, once.length);
+        require(copy(buffer_bytes(&again), &twice) == PAYLOAD_END);
         require(hub_equal(buffer_bytes(&once), buffer_bytes(&twice)));
+        buffer_free(&again);
     }
     buffer_free(&once);
     buffer_free(&twice);
-    read_frames(payload);
+    free(payload);
+    read_frames(hub_bytes_of(data, size));
     return 0;
 }

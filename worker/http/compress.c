@@ -277,20 +277,26 @@ static bool deflate_smaller(hub_bytes *body)
     return true;
 }
 
-static bool has_fitting_length(hub_bytes body)
+static bool has_fitting_length(hub_bytes body, size_t threshold)
 {
-    return body.length > 1 && body.length >= shared.settings.threshold && body.length <= COMPRESS_WHOLE_MAX;
+    return body.length > 1 && body.length >= threshold && body.length <= COMPRESS_WHOLE_MAX;
 }
 
-compress_choice compress_whole(const http_head *head, int status, const char *content_type, hub_bytes fields,
-                               hub_bytes *body)
+compress_choice compress_whole_from(const http_head *head, int status, const char *content_type,
+                                    hub_bytes fields, hub_bytes *body, size_t threshold)
 {
-    if (status != 304 && !has_fitting_length(*body))
+    if (status != 304 && !has_fitting_length(*body, threshold))
         return COMPRESS_NEVER;
     compress_choice choice = compress_choose(head, status, content_type, fields);
     if (choice == COMPRESS_GZIP && !deflate_smaller(body))
         choice = COMPRESS_PLAIN;
     return choice;
+}
+
+compress_choice compress_whole(const http_head *head, int status, const char *content_type, hub_bytes fields,
+                               hub_bytes *body)
+{
+    return compress_whole_from(head, status, content_type, fields, body, shared.settings.threshold);
 }
 
 compress_choice compress_streamed(const http_head *head, int status, const char *content_type,

@@ -69,6 +69,10 @@ compress_choice compress_choose(const http_head *head, int status, const char *c
 compress_choice compress_whole(const http_head *head, int status, const char *content_type, hub_bytes fields,
                                hub_bytes *body);
 
+/* The same with a threshold of the caller's. */
+compress_choice compress_whole_from(const http_head *head, int status, const char *content_type,
+                                    hub_bytes fields, hub_bytes *body, size_t threshold);
+
 /* The same for an answer that is written in pieces, `length` bytes in all or -1; there is no upper bound. */
 compress_choice compress_streamed(const http_head *head, int status, const char *content_type,
                                   hub_bytes fields, int64_t length);

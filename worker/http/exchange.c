@@ -310,19 +310,33 @@ hub_status http_begin_answer(hub_http *http, int status, const char *content_typ
     return HUB_ENOMEM;
 }
 
+static hub_status reply(hub_http *http, int status, const char *content_type, hub_bytes body)
+{
+    hub_status result = http_begin_answer(http, status, content_type, body.length);
+    if (result == HUB_OK && http_wants_body(http, status)) {
+        http->sent = body.length;
+        result = connection_write(http->connection, body);
+    }
+    return result;
+}
+
 hub_status hub_http_reply(hub_http *http, int status, const char *content_type, hub_bytes body)
 {
     hub_status result = check_answer(http, status, content_type);
     if (result == HUB_OK && http_may_compress(http)) /* for HEAD too, so that it has the fields of GET */
         http->coded =
             compress_whole(&http->head, status, content_type, buffer_bytes(&http->fields_out), &body);
-    if (result == HUB_OK)
-        result = http_begin_answer(http, status, content_type, body.length);
-    if (result == HUB_OK && http_wants_body(http, status)) {
-        http->sent = body.length;
-        result = connection_write(http->connection, body);
-    }
-    return result;
+    return result == HUB_OK ? reply(http, status, content_type, body) : result;
+}
+
+hub_status http_reply_from(hub_http *http, int status, const char *content_type, hub_bytes body,
+                           size_t threshold)
+{
+    hub_status result = check_answer(http, status, content_type);
+    if (result == HUB_OK && http->connection && threshold)
+        http->coded = compress_whole_from(&http->head, status, content_type, buffer_bytes(&http->fields_out),
+                                          &body, threshold);
+    return result == HUB_OK ? reply(http, status, content_type, body) : result;
 }
 
 hub_status hub_http_replyf(hub_http *http, int status, const char *content_type, const char *format, ...)

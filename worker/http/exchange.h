@@ -147,6 +147,10 @@ bool http_wants_body(const hub_http *http, int status);
 /* Whether the route of the request lets its answer be compressed. */
 bool http_may_compress(const hub_http *http);
 
+/* As hub_http_reply, compressed from `threshold` bytes on, whatever the route says of it; 0: never. */
+hub_status http_reply_from(hub_http *http, int status, const char *content_type, hub_bytes body,
+                           size_t threshold);
+
 /* Answers with a status and one line of text. `extra`: NULL, or whole field lines. As hub_http_reply. */
 hub_status http_refuse(hub_http *http, int status, const char *text, const char *extra);
 

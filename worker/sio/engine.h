@@ -4,7 +4,8 @@
  * the one and then the other. The protocol above (Socket.IO, or an application's own) sees messages that
  * arrive and messages to send.
  *
- *     engine.c      the session: its life, heartbeats, the queue, which transport carries it
+ *     engine.c      the session: its life, heartbeats, which transport carries it
+ *     engine_about.c  what is known of a session: names, fields of its opening request
  *     request.c     what a request to an endpoint asks, and the errors that the protocol has for it; CORS
  *     polling.c     GET and POST
  *     socket.c      the WebSocket, from the start or after an upgrade
@@ -21,12 +22,13 @@
 #include "worker/net/input.h"
 #include "worker/rooms/session.h"
 #include "worker/sio/reason.h"
+#include "worker/ws/user.h"
 
 typedef struct engine engine;
 
 /* A message as bytes of the wire, made once for all its receivers: whole WebSocket frames from the server,
  * one behind the other: each text frame holds an Engine.IO packet ("4…"), each binary frame a binary message.
- * What polling clients get is made from them (engine_form). */
+ * What polling clients get is made from them when they ask. */
 enum { ENGINE_PARTS_MAX = 64 };
 
 /* One Engine.IO message to send: its type and body. A Socket.IO event with attachments is several, which stay
@@ -40,7 +42,8 @@ typedef struct engine_part {
 typedef struct engine_user {
     const char *name;
     size_t state_size; /* bytes of memory behind each engine for this protocol, zeroed: engine_state */
-    /* The session is open, its open packet is queued. Not HUB_OK: it is closed with "forced close". */
+    /* The session is open, its open packet is queued. Not HUB_OK: it is closed with "forced close", and
+     * on_close is called. */
     hub_status (*on_open)(engine *e);
     /*
      * A message. The body is lent for the call, and may be written to; engine_hold lends it for longer. When
@@ -49,7 +52,8 @@ typedef struct engine_user {
     void (*on_message)(engine *e, hub_type type, hub_bytes body);
     /* The transport took something: who was told HUB_EAGAIN may try again. May be NULL. */
     void (*on_writable)(engine *e);
-    void (*on_drain)(engine *e); /* the worker stops: finish soon; may be called again */
+    /* The worker stops: the session will be closed ("server shutting down") soon. May be NULL. */
+    void (*on_drain)(engine *e);
     /* The last call: the session is over; its memory goes when the call returns. */
     void (*on_close)(engine *e, sio_reason reason);
 } engine_user;
@@ -71,10 +75,19 @@ typedef struct engine_endpoint {
     connection_limits limits;  /* of the queue, whichever transport carries it */
 } engine_endpoint;
 
-/* Opens this part in a worker; engines_close closes what is left ("server shutting down"). */
-void engines_open(uint32_t incarnation);
+/*
+ * Opens this part in a worker, after sessions, connections and the key of session ids (sid_open).
+ * engines_drain closes all sessions, spread over so many seconds; sessions that are there when it is called
+ * again with 0 are closed at once. engines_close ends what is left without a word. Errors: HUB_EFULL (steps).
+ */
+hub_status engines_open(void);
+void engines_drain(double spread);
 void engines_close(void);
 size_t engines_count(void);
+
+/* What a route leads to: http_route.serve, whose `arg` is the endpoint, and ws_route.user, likewise. */
+void engine_serve(hub_http *http, void *arg);
+extern const ws_user engine_socket_user;
 
 /* The session with a sid of this worker; NULL when it is gone. */
 engine *engine_find(hub_bytes sid);
@@ -85,9 +98,11 @@ hub_id engine_id(const engine *e);
 const char *engine_sid(const engine *e, char text[static 25]); /* returns text */
 const char *engine_transport(const engine *e);                 /* "polling" or "websocket" */
 hub_bytes engine_header(const engine *e,
-                        const char *name);                 /* kept from the opening request; else data NULL */
-hub_bytes engine_query(const engine *e, const char *name); /* while on_open runs, decoded; else data NULL */
-hub_bytes engine_peer(const engine *e);                    /* as hub_http_peer */
+                        const char *name); /* kept from the opening request; else data NULL */
+/* A parameter of the opening request's query, but for those of the protocol; decoded; lent until the next
+ * call. */
+hub_bytes engine_query(const engine *e, const char *name);
+hub_bytes engine_peer(const engine *e); /* as hub_http_peer; lent until the next call */
 
 /*
  * Within on_message: the body stays where it is until engine_unhold, also when the call has returned and the
@@ -111,11 +126,10 @@ hub_status engine_send(engine *e, const engine_part *parts, size_t count);
 hub_status engine_wait(engine *e, double timeout);
 
 /*
- * The same with the frames of a message, made by engine_frames or come out of the log; takes a reference of
- * its own. `polled`: where the form for polling clients is kept once it is made, for all receivers of one
- * record (as `deflated` in delivery); NULL: it is made for this client alone.
+ * The same with the frames of a message, made by engine_frames or come out of the log, which many may share;
+ * takes a reference of its own. `deflated`: as in delivery. Policy block is as close.
  */
-hub_status engine_send_frames(engine *e, chunk *frames, chunk **polled, chunk **deflated);
+hub_status engine_send_frames(engine *e, chunk *frames, chunk **deflated);
 
 /* How many bytes the frames of these parts take, and the frames themselves, into memory of that size. */
 size_t engine_frames_size(const engine_part *parts, size_t count);

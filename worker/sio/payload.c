@@ -11,19 +11,19 @@ static const char binary_prefix = 'b';
 
 static bool is_type(unsigned char c)
 {
-    return c >= PACKET_OPEN && c <= PACKET_NOOP;
+    return c >= EIO_OPEN && c <= EIO_NOOP;
 }
 
-bool packet_read(hub_type type, hub_bytes message, engine_packet *out)
+bool engine_packet_read(hub_type type, hub_bytes message, engine_packet *out)
 {
     if (type == HUB_BINARY) {
-        *out = (engine_packet){PACKET_MESSAGE, HUB_BINARY, message};
+        *out = (engine_packet){EIO_MESSAGE, HUB_BINARY, message};
         return true;
     }
     const unsigned char *text = message.data;
     if (message.length == 0 || !is_type(text[0]))
         return false;
-    *out = (engine_packet){(packet_type)text[0], HUB_TEXT, hub_bytes_of(text + 1, message.length - 1)};
+    *out = (engine_packet){(eio_type)text[0], HUB_TEXT, hub_bytes_of(text + 1, message.length - 1)};
     return true;
 }
 
@@ -42,10 +42,10 @@ static int value_of(unsigned char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Decodes into `out`, which has room for three bytes of each begun four characters. False: no base64. */
-static bool decode(hub_bytes text, unsigned char *out, size_t *length)
+/* Decodes where the text stands: what comes out is shorter. False: no base64. */
+static bool decode(hub_bytes text, size_t *length)
 {
-    const unsigned char *in = text.data;
+    unsigned char *in = (unsigned char *)text.data, *out = in;
     size_t characters = text.length;
     if (characters % 4 == 0) /* else its padding is missing, and none of it may be there */
         for (int i = 0; i < 2 && characters && in[characters - 1] == '='; i++)
@@ -102,28 +102,18 @@ static hub_bytes next_part(hub_bytes *rest)
     return part;
 }
 
-static payload_result read_binary(hub_bytes text, buffer *scratch, engine_packet *out)
-{
-    size_t length = 0;
-    buffer_clear(scratch);
-    if (buffer_reserve(scratch, text.length / 4 * 3 + 3) != HUB_OK)
-        return PAYLOAD_NO_MEMORY;
-    if (!decode(text, (unsigned char *)scratch->data, &length))
-        return PAYLOAD_MALFORMED;
-    scratch->length = length;
-    *out = (engine_packet){PACKET_MESSAGE, HUB_BINARY, buffer_bytes(scratch)};
-    return PAYLOAD_PACKET;
-}
-
-payload_result payload_next(hub_bytes *rest, buffer *scratch, engine_packet *out)
+payload_result payload_next(hub_bytes *rest, engine_packet *out)
 {
     if (!rest->data)
         return PAYLOAD_END;
     hub_bytes part = next_part(rest);
     const char *text = part.data;
-    if (part.length && text[0] == binary_prefix)
-        return read_binary(hub_bytes_of(text + 1, part.length - 1), scratch, out);
-    if (!packet_read(HUB_TEXT, part, out) || !utf8_valid(out->body.data, out->body.length))
+    if (part.length && text[0] == binary_prefix) {
+        hub_bytes body = hub_bytes_of(text + 1, part.length - 1);
+        *out = (engine_packet){EIO_MESSAGE, HUB_BINARY, body};
+        return decode(body, &out->body.length) ? PAYLOAD_PACKET : PAYLOAD_MALFORMED;
+    }
+    if (!engine_packet_read(HUB_TEXT, part, out) || !utf8_valid(out->body.data, out->body.length))
         return PAYLOAD_MALFORMED;
     return PAYLOAD_PACKET;
 }

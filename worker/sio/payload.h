@@ -10,39 +10,38 @@
 
 #include "common/buffer.h"
 
-typedef enum packet_type {
-    PACKET_OPEN = '0',
-    PACKET_CLOSE = '1',
-    PACKET_PING = '2',
-    PACKET_PONG = '3',
-    PACKET_MESSAGE = '4',
-    PACKET_UPGRADE = '5',
-    PACKET_NOOP = '6'
-} packet_type;
+typedef enum eio_type {
+    EIO_OPEN = '0',
+    EIO_CLOSE = '1',
+    EIO_PING = '2',
+    EIO_PONG = '3',
+    EIO_MESSAGE = '4',
+    EIO_UPGRADE = '5',
+    EIO_NOOP = '6'
+} eio_type;
 
 typedef struct engine_packet {
-    packet_type type;
+    eio_type type;
     hub_type body_type; /* HUB_BINARY only for messages */
     hub_bytes body;     /* without the prefix; text of a payload is valid UTF-8 */
 } engine_packet;
 
 /* A packet out of a WebSocket message. False: no packet: empty, or of an unknown type. */
-bool packet_read(hub_type type, hub_bytes message, engine_packet *out);
+bool engine_packet_read(hub_type type, hub_bytes message, engine_packet *out);
 
 typedef enum payload_result {
     PAYLOAD_PACKET,
     PAYLOAD_END,
-    PAYLOAD_MALFORMED, /* an empty packet, an unknown type, text that is not UTF-8, bytes that are not base64
-                        */
-    PAYLOAD_NO_MEMORY
+    PAYLOAD_MALFORMED /* an empty packet, an unknown type, text that is not UTF-8, bytes that are not base64
+                       */
 } payload_result;
 
 /*
  * Takes the next packet off the front of *rest: at first the whole payload, whose data is not NULL, then what
- * this function left of it. A payload without a byte is malformed. The body lies in the payload, or, decoded,
- * in `scratch`, until the next call. Base64 may lack its padding.
+ * this function left of it. A payload without a byte is malformed. The packet's body lies in the payload,
+ * which is written to: base64 is decoded where it stands. It may lack its padding.
  */
-payload_result payload_next(hub_bytes *rest, buffer *scratch, engine_packet *out);
+payload_result payload_next(hub_bytes *rest, engine_packet *out);
 
 /*
  * Appends a WebSocket message as a packet of a payload: text as it is, binary in base64; with a separator in

@@ -112,6 +112,9 @@ void send_remember_close(hub_ws *ws, uint16_t code, hub_bytes reason);
  * code. */
 void send_close(hub_ws *ws, uint16_t code, hub_bytes reason);
 
+/* The same with the code of a worker that stops. */
+void send_farewell(hub_ws *ws);
+
 /* Closes without waiting for the peer: it broke the protocol, or does not read (7.1.7). */
 void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason);
 

@@ -85,6 +85,14 @@ void send_close(hub_ws *ws, uint16_t code, hub_bytes reason)
     connection_time(ws->connection, client_server->close_timeout);
 }
 
+void send_farewell(hub_ws *ws)
+{
+    if (client_server->restarting)
+        send_close(ws, CLOSE_RESTART, hub_text("this worker is replaced: connect again"));
+    else
+        send_close(ws, CLOSE_GOING_AWAY, hub_text("the server is going away"));
+}
+
 /* Closes without waiting for the peer: it broke the protocol, or does not read (7.1.7). */
 void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason)
 {

@@ -33,6 +33,11 @@ hub_status ws_user_send_shared(hub_ws *ws, chunk *frames, chunk **deflated)
     return may_send(ws) ? send_frames(ws, frames, deflated, true) : HUB_ECLOSED;
 }
 
+hub_status ws_user_write(hub_ws *ws, hub_bytes frames)
+{
+    return may_send(ws) ? connection_write(ws->connection, frames) : HUB_ECLOSED;
+}
+
 hub_status ws_user_wait(hub_ws *ws, double timeout)
 {
     return may_send(ws) ? connection_wait_writable(ws->connection, timeout) : HUB_ECLOSED;
@@ -55,6 +60,11 @@ void ws_user_hold(hub_ws *ws, input_block **block, void **memory)
         *memory = message_take(&ws->parser);
 }
 
+bool ws_user_is_read(const hub_ws *ws)
+{
+    return ws->connection && !connection_is_paused(ws->connection);
+}
+
 void ws_user_pause(hub_ws *ws, bool paused)
 {
     if (ws->connection && !(paused && ws->close_sent))
@@ -71,6 +81,14 @@ void ws_user_close(hub_ws *ws, uint16_t code, const char *reason)
     if (!ws->connection)
         return;
     send_close(ws, code, hub_text(reason));
+    connection_pause(ws->connection, false);
+}
+
+void ws_user_close_draining(hub_ws *ws)
+{
+    if (!ws->connection)
+        return;
+    send_farewell(ws);
     connection_pause(ws->connection, false);
 }
 

@@ -44,6 +44,12 @@ hub_status ws_user_send(hub_ws *ws, hub_type type, hub_bytes front, hub_bytes bo
 hub_status ws_user_send_frames(hub_ws *ws, chunk *frames);
 hub_status ws_user_send_shared(hub_ws *ws, chunk *frames, chunk **deflated);
 
+/*
+ * Queues whole frames of the user's protocol itself, copied, without any limit: what it sends of its own
+ * accord must not be much. Errors: HUB_ECLOSED, HUB_ENOMEM (the connection is then closed).
+ */
+hub_status ws_user_write(hub_ws *ws, hub_bytes frames);
+
 /* Parks until the queue is short. Errors: those of connection_wait_writable. */
 hub_status ws_user_wait(hub_ws *ws, double timeout);
 
@@ -56,6 +62,10 @@ bool ws_user_is_writable(const hub_ws *ws);
  */
 void ws_user_hold(hub_ws *ws, input_block **block, void **memory);
 
+/* False while the client is not read, because of ws_user_pause or because it does not take its answers: its
+ * silence then says nothing. */
+bool ws_user_is_read(const hub_ws *ws);
+
 /* Stops, or goes on, reading the client, pings and close frames included. */
 void ws_user_pause(hub_ws *ws, bool paused);
 
@@ -64,6 +74,9 @@ const char *ws_user_peer(const hub_ws *ws, char text[64]);
 
 /* Starts the closing handshake behind what is queued; nothing when it was started. Reads the client again. */
 void ws_user_close(hub_ws *ws, uint16_t code, const char *reason);
+
+/* The same with the code of a worker that stops: 1001, or 1012 when another takes its place. */
+void ws_user_close_draining(hub_ws *ws);
 
 /* Ends the connection at once, without a close frame. */
 void ws_user_drop(hub_ws *ws);

@@ -216,10 +216,7 @@ static void on_timer(connection *c)
     if (ws->close_sent) {
         connection_close(c); /* the peer did not answer our close frame */
     } else if (ws->draining) {
-        if (client_server->restarting)
-            send_close(ws, CLOSE_RESTART, hub_text("this worker is replaced: connect again"));
-        else
-            send_close(ws, CLOSE_GOING_AWAY, hub_text("the server is going away"));
+        send_farewell(ws);
         handler_end_receiving(ws);
     } else if (ws->slow) {
         on_slow(ws);
