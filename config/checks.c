@@ -255,3 +255,21 @@ const char *check_syslog_facility(const char *text)
 {
     return syslog_facility(text) >= 0 ? NULL : "is no facility of syslog";
 }
+
+const char *check_transports(const char *text)
+{
+    static const char *const allowed[] = {"polling", "websocket", "polling, websocket", "websocket, polling"};
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        if (strcmp(text, allowed[i]) == 0)
+            return NULL;
+    return "names another transport than polling and websocket, or one twice";
+}
+
+const char *check_token(const char *text)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+    return strlen(text) <= 64 && only(text, strlen(text), letters)
+               ? NULL
+               : "is no name of a cookie: at most 64 letters, digits and some of !#$%&'*+-.^_`|~";
+}

@@ -47,4 +47,10 @@ const char *check_compress(const char *text);
 /* The option ws-deflate. */
 const char *check_deflate(const char *text);
 
+/* "polling, websocket", or one of them; each once. */
+const char *check_transports(const char *text);
+
+/* A name as HTTP has them, of a cookie say (RFC 9110, section 5.6.2); empty for none. */
+const char *check_token(const char *text);
+
 #endif

@@ -89,6 +89,17 @@ typedef struct config {
     char *ws_deflate;            /* "off", "on", "takeover" */
     size_t ws_deflate_threshold; /* bytes of a message that is deflated, at least */
 
+    /* Engine.IO and Socket.IO */
+    char *sio_transports;          /* "polling, websocket" or one of them */
+    char *sio_origins;             /* as ws_origins */
+    char *sio_cookie;              /* name of a cookie with the session's id; empty: none */
+    double sio_ping_interval;      /* seconds from a client's pong to the next ping */
+    double sio_ping_timeout;       /* in which the pong must come */
+    double sio_upgrade_timeout;    /* in which a WebSocket must take a polling session over */
+    size_t sio_max_payload;        /* bytes of a message, or of a POST's body */
+    unsigned sio_packets_a_poll;   /* in one answer; 0: no limit */
+    size_t sio_compress_threshold; /* bytes of an answer to a poll that is compressed, at least; 0: none is */
+
     /* output queue of one client */
     size_t queue_soft, queue_hard; /* bytes */
     double queue_time;             /* over the soft limit for so long: the route's policy applies */

@@ -17,6 +17,7 @@ static const char group_log[] = "Logs";
 static const char group_supervision[] = "Supervision of workers";
 static const char group_http[] = "Connections and HTTP";
 static const char group_websocket[] = "WebSocket";
+static const char group_sio[] = "Socket.IO and Engine.IO";
 static const char group_queue[] = "Output queue of one client";
 static const char group_memory[] = "Memory";
 
@@ -885,6 +886,126 @@ const option options[] = {
         .help = "Shorter messages are sent as they are. Below about 1000 bytes a message fills one packet "
                 "either way, and compressing it costs the server about as much as sending it. A message that "
                 "does not get smaller is sent as it is, too.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-transports",
+        .kind = OPTION_WORDS,
+        .offset = offsetof(config, sio_transports),
+        .initial = "polling, websocket",
+        .maximum = 2,
+        .changed_by_hup = true,
+        .value_name = "TRANSPORTS",
+        .form = "polling, websocket, or both",
+        .check = check_transports,
+        .help =
+            "How Socket.IO's and Engine.IO's clients may come. With both, a client that begins with polling "
+            "is offered the upgrade.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-origins",
+        .kind = OPTION_WORDS,
+        .offset = offsetof(config, sio_origins),
+        .initial = "same",
+        .maximum = ORIGINS_MAX,
+        .changed_by_hup = true,
+        .value_name = "ORIGINS",
+        .form = "\"same\", \"*\", or origins such as https://a.example, https://b.example:8443",
+        .check = check_origins,
+        .help =
+            "Which web pages may connect to Socket.IO and Engine.IO, as ws-origins says it for WebSockets; "
+            "pages of these origins may read the answers (CORS). Others get 403.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-cookie",
+        .kind = OPTION_STRING,
+        .offset = offsetof(config, sio_cookie),
+        .changed_by_hup = true,
+        .value_name = "NAME",
+        .example = "io",
+        .check = check_token,
+        .help =
+            "Name of a cookie with the session's id, for load balancers that want one. hubbub needs none: "
+            "any worker finds the session.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-ping-interval",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, sio_ping_interval),
+        .initial = "25",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help =
+            "The time from a client's pong to the next ping. Clients are told, and close when no ping comes.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-ping-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, sio_ping_timeout),
+        .initial = "20",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "A client that has not answered a ping for so long is closed: \"ping timeout\".",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-upgrade-timeout",
+        .kind = OPTION_SECONDS,
+        .offset = offsetof(config, sio_upgrade_timeout),
+        .initial = "10",
+        .minimum = 0.1,
+        .maximum = DAY,
+        .changed_by_hup = true,
+        .value_name = "SECONDS",
+        .help = "A WebSocket that has not taken its polling session over in this time is closed; the session "
+                "goes on polling.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-max-payload",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, sio_max_payload),
+        .initial = "1000000",
+        .minimum = 1024,
+        .maximum = GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Bytes of one message (close 1009 above it) and of one polling request (413). Clients are told.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-packets-a-poll",
+        .kind = OPTION_UNSIGNED,
+        .offset = offsetof(config, sio_packets_a_poll),
+        .initial = "16",
+        .minimum = 0,
+        .maximum = 65536,
+        .changed_by_hup = true,
+        .value_name = "COUNT",
+        .help = "Packets in one answer to a poll; Python's clients refuse more than 16. 0: no limit.",
+    },
+    {
+        .group = group_sio,
+        .name = "sio-compress-threshold",
+        .kind = OPTION_SIZE,
+        .offset = offsetof(config, sio_compress_threshold),
+        .initial = "1K",
+        .minimum = 0,
+        .maximum = GIB,
+        .changed_by_hup = true,
+        .value_name = "SIZE",
+        .help =
+            "Answers to polls from this size on are compressed (gzip) for clients that accept it. 0: none "
+            "is; so where secrets and what an attacker chose are sent together.",
     },
     {
         .group = group_queue,

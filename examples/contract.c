@@ -6,6 +6,7 @@
  *     WebSocket  /echo           sends every message back as it came
  *                /room/NAME      sends every message to all members of the room: a receive loop
  *                /events/NAME    the same, written with event handlers
+ *     Engine.IO  /engine.io/     sends every message back as it came
  *     HTTP       GET /hello, POST or PUT /echo-body, POST /len, GET /headers, GET /sleep/SECONDS, GET /whoami
  *                GET /crash and GET /block/SECONDS, only with HUBBUB_CONTRACT_UNSAFE=1 in the environment
  *                GET /static/… when HUBBUB_CONTRACT_ROOT names a directory
@@ -257,6 +258,19 @@ static const hub_ws_route ws_routes[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* ---- Engine.IO ---- */
+
+static hub_status engine_echo(hub_engine *engine, const hub_message *message, void *arg)
+{
+    (void)arg;
+    return hub_engine_send(engine, message->type, message->body);
+}
+
+static const hub_engine_route engine_route = {
+    .endpoint = {.path = "/engine.io/", .origins = "*"},
+    .on_message = engine_echo,
+};
+
 static hub_status setup(hub_app *app)
 {
     const char *unsafe = getenv("HUBBUB_CONTRACT_UNSAFE");
@@ -268,6 +282,8 @@ static hub_status setup(hub_app *app)
     for (size_t i = 0; i < COUNT(http_routes) && status == HUB_OK; i++)
         status =
             hub_on_http(app, http_routes[i].method, http_routes[i].pattern, http_routes[i].handler, NULL);
+    if (status == HUB_OK)
+        status = hub_on_engine(app, &engine_route);
     if (unsafe != NULL && strcmp(unsafe, "1") == 0)
         for (size_t i = 0; i < COUNT(unsafe_routes) && status == HUB_OK; i++)
             status = hub_on_http(app, unsafe_routes[i].method, unsafe_routes[i].pattern,

@@ -18,6 +18,7 @@
 #include "worker/net/post.h"
 #include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
+#include "worker/sio/engine_app.h"
 #include "worker/sio/sid.h"
 #include "worker/ws/websocket.h"
 
@@ -75,6 +76,7 @@ static void on_poll_end(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)timer, (void)events;
     connections_drain(); /* also those that were accepted at the last moment */
+    engines_drain(worker.ws.drain_time);
     if (connections_count() == 0)
         stop();
 }
@@ -85,6 +87,7 @@ static void call_last(void)
     worker.ws.drain_time = 0;
     worker.http.patient = false;
     connections_drain();
+    engines_drain(0);
 }
 
 static void cut_off(void)
@@ -160,6 +163,7 @@ static void drain(void)
     for (size_t i = 0; i < worker.boot->listener_count; i++)
         close(worker.boot->listeners[i].fd);
     connections_drain(); /* before any of them is read: what is asked from here on is answered with a close */
+    engines_drain(worker.ws.drain_time);
     arm_drain_step(0.);
     ev_timer_set(&worker.poll_end, 0., 0.1);
     ev_timer_start(loop_ev(), &worker.poll_end);
@@ -374,7 +378,6 @@ static deflate_mode deflate_mode_of(const char *text)
 
 static hub_status open_protocols(const worker_boot *boot, error *why)
 {
-    (void)why;
     const config *settings = boot->config;
     /* config/checks.h lets nothing else through than what can be parsed. */
     networks_parse(&worker.proxies, settings->proxy_allow_from);
@@ -413,7 +416,9 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
     http_open(&worker.http);
     ws_open(&worker.ws);
     srandom((unsigned)clock_monotonic_ns() ^ (unsigned)getpid());
-    return HUB_OK;
+    engine_app_open();
+    hub_status status = engines_open();
+    return status == HUB_OK ? HUB_OK : error_set(why, status, "the hub's table of steps is full");
 }
 
 static hub_status open_access_log(const worker_boot *boot, error *why)

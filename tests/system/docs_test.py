@@ -86,10 +86,11 @@ def test_the_configuration_reference_is_that_of_the_option_table():
 
 
 REFERENCE = re.compile(r"^### `([a-z-]+)`\n.*?^(?:Default: `([^`]+)`|No default)", re.MULTILINE | re.DOTALL)
-LIMITED = ("Supervision of workers", "Connections and HTTP", "WebSocket", "Output queue of one client", "Memory")
+LIMITED = ("Supervision of workers", "Connections and HTTP", "WebSocket", "Socket.IO and Engine.IO", "Output queue of one client",
+           "Memory")
 NO_LIMITS = {"forwarded-allow-ips", "proxy-allow-from", "proxy-protocol", "static-cache", "http-compress", "http-compress-threshold", "ws-origins", "ws-deflate",
              "ws-deflate-threshold", "reload-verify", "max-requests-jitter", "max-worker-memory-jitter",
-             "max-worker-lifetime-jitter"}  # among those that are
+             "max-worker-lifetime-jitter", "sio-transports", "sio-origins", "sio-cookie", "sio-compress-threshold"}  # among those that are
 
 
 def test_every_limit_is_told():

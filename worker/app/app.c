@@ -2,6 +2,7 @@
 #include "worker/app/app.h"
 
 #include "common/log.h"
+#include "worker/app/app_inside.h"
 #include "worker/http/exchange.h"
 #include "worker/http/static.h"
 #include "worker/ws/websocket.h"
@@ -359,4 +360,42 @@ static hub_status add_static(hub_app *app, const char *prefix, const char *direc
 hub_status hub_static(hub_app *app, const char *prefix, const char *directory)
 {
     return told(add_static(app, prefix, directory), "hub_static", "GET", prefix);
+}
+
+/* ---- for the other files of this folder ---- */
+
+bool app_is_in_setup(const hub_app *app)
+{
+    return app->in_setup;
+}
+
+const config *app_config(const hub_app *app)
+{
+    return app->config;
+}
+
+void *app_allocate(hub_app *app, size_t size)
+{
+    void *memory = calloc(1, size);
+    return memory && own(app, memory, free) ? memory : NULL;
+}
+
+char *app_text(hub_app *app, const char *format, ...)
+{
+    char *text;
+    va_list values;
+    va_start(values, format);
+    int length = vasprintf(&text, format, values);
+    va_end(values);
+    return length >= 0 && own(app, text, free) ? text : NULL;
+}
+
+hub_status app_add_route(hub_app *app, const char *method, const char *pattern, route_kind kind, void *value)
+{
+    return router_add(app->router, method, pattern, kind, value);
+}
+
+hub_status app_told(hub_status status, const char *call, const char *method, const char *pattern)
+{
+    return told(status, call, method, pattern);
 }

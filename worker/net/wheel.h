@@ -22,7 +22,9 @@ struct wheel_timer {
 /* Called in hub context, the timer not armed any more. May arm it again, and any other. */
 typedef void (*wheel_callback)(wheel_timer *timer);
 
-/* Kinds: 0 connections, 1 WebSocket handlers, 2 and 3 Engine.IO, 4 and 5 Socket.IO. */
+/* Kinds: 0 connections, 1 WebSocket handlers, 2 and 3 Engine.IO, 4 and 5 Socket.IO, 6 handlers of Engine.IO
+ * alone.
+ */
 enum { WHEEL_TICKS_PER_SECOND = 8, WHEEL_KINDS = 8 };
 
 /* Starts the wheel of the process on loop_ev(). It ticks only while a timer is armed. Errors: HUB_ESTATE

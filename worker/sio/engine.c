@@ -261,8 +261,6 @@ void engine_close(engine *e, sio_reason reason)
     if (!e->polling)
         return;
     e->lingers = says_farewell(reason);
-    if (!e->lingers)
-        output_clear(&e->polling->out);
     if (e->lingers || e->polling->poll)
         polling_write(e, hub_bytes_of(frame, sizeof frame));
 }

@@ -24,8 +24,7 @@ static request_error check_session(const engine *e, const engine_endpoint *endpo
 {
     if (!websocket)
         return e->polling ? REQUEST_FINE : REQUEST_BAD;
-    bool may = endpoint->upgrades && e->polling && !e->polling->probe && !e->closed;
-    return may ? REQUEST_FINE : REQUEST_BAD;
+    return endpoint->upgrades ? REQUEST_FINE : REQUEST_BAD;
 }
 
 request_error request_read(const engine_endpoint *endpoint, const hub_http *http, bool upgrade, engine **e)

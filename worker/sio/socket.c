@@ -88,6 +88,9 @@ static bool on_request(hub_http *http, hub_ws *ws, void *arg)
         return false;
     }
     if (e) {
+        bool may = e->polling && !e->polling->probe && !e->closed;
+        if (!may)
+            return true; /* as all servers of the protocol: it is let in, and closed at once */
         e->polling->probe = ws;
     } else if ((e = engine_new(endpoint, http))) {
         e->ws = ws;
@@ -103,7 +106,7 @@ static bool on_request(hub_http *http, hub_ws *ws, void *arg)
 static void on_open(hub_ws *ws)
 {
     engine *e = ws_user_keeper(ws);
-    if (!e) /* its session was closed meanwhile */
+    if (!e) /* its session is closed, or has a WebSocket */
         ws_user_close(ws, CLOSE_NORMAL, NULL);
     else if (is_probe(e, ws))
         wheel_arm(&e->polling->timer, e->endpoint->upgrade_timeout);
