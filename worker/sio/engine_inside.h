@@ -75,12 +75,6 @@ engine *engine_of_sid(hub_bytes sid);
 /* A packet of the client arrived, whatever carried it. */
 void engine_packet_in(engine *e, const engine_packet *packet);
 
-/* Adds one to a counter of the scoreboard, whose only writer this process is. */
-static inline void engine_count(_Atomic uint64_t *word)
-{
-    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
-}
-
 /* Has something to do at the end of this turn. */
 void engine_mark(engine *e);
 

@@ -140,14 +140,14 @@ static hub_status admit(engine *e, size_t length, bool may_block)
         return HUB_OK;
     row *counters = connections_row();
     if (limits->policy == HUB_POLICY_SKIP) {
-        engine_count(&counters->dropped);
+        row_count(&counters->dropped, 1);
         return HUB_EFULL;
     }
     if (limits->policy == HUB_POLICY_BLOCK && may_block) {
         p->refused = true;
         return HUB_EAGAIN;
     }
-    engine_count(&counters->closed_slow);
+    row_count(&counters->closed_slow, 1);
     engine_close(e, SIO_TRANSPORT_ERROR);
     return HUB_EFULL;
 }
@@ -171,7 +171,7 @@ static hub_status queued(engine *e, hub_status status)
 static hub_status sent(engine *e, hub_status status)
 {
     if (status == HUB_OK)
-        engine_count(&connections_row()->messages_out);
+        row_count(&connections_row()->messages_out, 1);
     return queued(e, status);
 }
 
@@ -346,7 +346,7 @@ static void run_payload(engine *e)
     payload_result result = PAYLOAD_PACKET;
     while (!e->closed && !e->paused && (result = payload_next(&p->rest, &packet)) == PAYLOAD_PACKET) {
         if (packet.type == EIO_MESSAGE)
-            engine_count(&connections_row()->messages_in);
+            row_count(&connections_row()->messages_in, 1);
         engine_lend(e, p->payload);
         engine_packet_in(e, &packet);
     }
