@@ -18,6 +18,7 @@
 #include "worker/net/post.h"
 #include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
+#include "worker/sio/relay.h"
 #include "worker/sio/sid.h"
 #include "worker/ws/websocket.h"
 
@@ -374,7 +375,6 @@ static deflate_mode deflate_mode_of(const char *text)
 
 static hub_status open_protocols(const worker_boot *boot, error *why)
 {
-    (void)why;
     const config *settings = boot->config;
     /* config/checks.h lets nothing else through than what can be parsed. */
     networks_parse(&worker.proxies, settings->proxy_allow_from);
@@ -413,7 +413,7 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
     http_open(&worker.http);
     ws_open(&worker.ws);
     srandom((unsigned)clock_monotonic_ns() ^ (unsigned)getpid());
-    return HUB_OK;
+    return relay_open(why);
 }
 
 static hub_status open_access_log(const worker_boot *boot, error *why)
