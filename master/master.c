@@ -162,9 +162,16 @@ static void say_state(struct master *master)
 
 /* ---- the loop ---- */
 
+static bool is_over(const struct master *master)
+{
+    if (master->phase == MASTER_DRAINING && upgrade_is_waited_for(&master->upgrade))
+        return false;
+    return master_is_stopping(master) && !crew_is_manned(&master->crew);
+}
+
 static void run_loop(struct master *master)
 {
-    while (!master_is_stopping(master) || crew_is_manned(&master->crew)) {
+    while (!is_over(master)) {
         say_state(master);
         set_timer(master);
         ev_run(master->loop, EVRUN_ONCE);
