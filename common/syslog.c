@@ -4,7 +4,6 @@
 #include "common/clock.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -95,17 +94,24 @@ static hub_status find_unix(syslog_target *target, const char *path)
 static hub_status find_udp(syslog_target *target, const char *text, error *failure)
 {
     char host[256], port[8];
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV}, *found;
+    names_found found;
     if (!split(text, host, port))
         return error_set(failure, HUB_EINVAL, "log-syslog-to: %s is no HOST:PORT", text);
-    int wrong = getaddrinfo(host, port, &hints, &found);
-    if (wrong)
+    names_find(&found, host, port, SOCK_DGRAM);
+    if (found.wrong)
         return error_set(failure, HUB_ESYSTEM, "log-syslog-to: cannot find %s: %s", host,
-                         gai_strerror(wrong));
-    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
-    target->address_length = found->ai_addrlen;
-    freeaddrinfo(found);
+                         names_wrong(&found));
+    target->address = found.addresses[0].address;
+    target->address_length = found.addresses[0].length;
     return HUB_OK;
+}
+
+void syslog_look_up(const char *address, names_table *table)
+{
+    char host[256], port[8];
+    const char *place = behind(address, udp_scheme);
+    if (place && split(place, host, port))
+        names_add(table, host, port, SOCK_DGRAM);
 }
 
 /* ---- open and close ---- */

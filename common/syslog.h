@@ -7,6 +7,7 @@
 #define COMMON_SYSLOG_H
 
 #include "common/error.h"
+#include "common/names.h"
 
 #include <sys/socket.h>
 
@@ -26,9 +27,13 @@ int syslog_facility(const char *name);
 /* What is wrong with the address, in words; NULL: it is "unix://PATH" or "udp://HOST:PORT". */
 const char *syslog_check_address(const char *text);
 
+/* Looks the address's host up for a table, and waits; nothing for a unix socket. */
+void syslog_look_up(const char *address, names_table *table);
+
 /*
- * Opens a socket to an address; `prefix` may be NULL. Errors: HUB_EINVAL, HUB_ESYSTEM (nobody is there; the
- * name is not known), one line. syslog_close may be called for what was never opened, with fd -1.
+ * Opens a socket to an address; a host is looked up by names_find; `prefix` may be NULL. Errors: HUB_EINVAL,
+ * HUB_ESYSTEM (nobody is there; the name is not known), one line. syslog_close may be called for what was
+ * never opened, with fd -1.
  */
 hub_status syslog_open(syslog_target *target, const char *address, const char *prefix, const char *facility,
                        error *error);

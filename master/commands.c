@@ -2,6 +2,7 @@
 #include "master/internal.h"
 
 #include "common/log.h"
+#include "master/privileges.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -290,14 +291,16 @@ static hub_status find_path(const config *settings, char **path, error *failure)
 }
 
 /* Beside the socket of the master that goes. */
-static hub_status open_at(struct master *master, const char *path, error *failure)
+static hub_status open_at(struct master *master, const config *settings, const char *path, error *failure)
 {
     char *second = NULL;
     if (upgrade_is_second(&master->upgrade) && !takeover_is_in_place(master) &&
         asprintf(&second, "%s%s", path, TAKEOVER_SUFFIX) < 0)
         return error_set(failure, HUB_ENOMEM, "no memory for the control socket's path");
-    hub_status status =
-        control_open(&master->control, master->loop, second ? second : path, commands, master, failure);
+    path = second ? second : path;
+    hub_status status = control_open(&master->control, master->loop, path, commands, master, failure);
+    if (status == HUB_OK)
+        status = privileges_give(settings, path, failure);
     free(second);
     return status;
 }
@@ -309,10 +312,11 @@ hub_status commands_open(struct master *master, const config *settings, error *f
     hub_status status = find_path(settings, &path, failure);
     if (status != HUB_OK || !path)
         return status;
-    status = open_at(master, path, &why);
+    status = open_at(master, settings, path, &why);
     free(path);
     if (status == HUB_OK)
         return HUB_OK;
+    commands_close(master);
     if (settings->control_socket)
         return error_set(failure, status, "%s", why.text);
     log_warning("%s; the server goes on without one", why.text);

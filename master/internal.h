@@ -147,6 +147,10 @@ void reload_begin(struct master *master);
  * reload_cancel. */
 void reload_go_back(struct master *master, release *what);
 
+/* When a boot is given up for the reload that is to follow; 0: never. In every turn. */
+uint64_t reload_deadline_ns(const struct master *master);
+void reload_pass_time(struct master *master);
+
 /* The reloads that are under way or were asked for end here, without more being done about them. */
 void reload_cancel(struct master *master, const char *why);
 

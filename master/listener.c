@@ -2,6 +2,7 @@
 #include "master/listener.h"
 
 #include "common/log.h"
+#include "common/names.h"
 #include "master/inherit.h"
 
 #include <arpa/inet.h>
@@ -206,21 +207,22 @@ static void write_name(const struct sockaddr *address, socklen_t size, char *nam
 }
 
 /* Opens one internet socket; on failure errno is in *cause. *port is taken when not 0, else filled in. */
-static int open_internet(const struct addrinfo *info, const listener_options *options, in_port_t *port,
+static int open_internet(const names_address *from, const listener_options *options, in_port_t *port,
                          listener *item, int *cause)
 {
     struct sockaddr_storage address;
-    socklen_t size = info->ai_addrlen;
-    in_port_t *address_port = info->ai_family == AF_INET6 ? &((struct sockaddr_in6 *)&address)->sin6_port
-                                                          : &((struct sockaddr_in *)&address)->sin_port;
+    socklen_t size = from->length;
+    int family = from->address.ss_family;
+    in_port_t *address_port = family == AF_INET6 ? &((struct sockaddr_in6 *)&address)->sin6_port
+                                                 : &((struct sockaddr_in *)&address)->sin_port;
     int on = 1;
 
-    memcpy(&address, info->ai_addr, size);
+    address = from->address;
     if (*address_port == 0)
         *address_port = *port;
     write_name((struct sockaddr *)&address, size, item->name, sizeof(item->name));
 
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         goto failed;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
@@ -231,7 +233,7 @@ static int open_internet(const struct addrinfo *info, const listener_options *op
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         goto failed;
     /* IPv4 clients get an IPv4 socket, so that their addresses are never written as ::ffff:192.0.2.7. */
-    if (info->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
         goto failed;
     if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, (int)options->backlog) < 0)
         goto failed;
@@ -255,42 +257,29 @@ static bool is_absent(int cause)
     return cause == EADDRNOTAVAIL || cause == EAFNOSUPPORT;
 }
 
-static bool seen_before(const struct addrinfo *first, const struct addrinfo *info)
-{
-    for (; first != info; first = first->ai_next)
-        if (first->ai_addrlen == info->ai_addrlen &&
-            memcmp(first->ai_addr, info->ai_addr, info->ai_addrlen) == 0)
-            return true;
-    return false;
-}
-
 static hub_status listen_internet(listener_set *set, const char *text, const listener_address *address,
                                   const listener_options *options, error *failure)
 {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    const char *host = address->host[0] ? address->host : NULL;
-    int resolved = getaddrinfo(host, address->port, &hints, &found);
-    if (resolved != 0)
+    names_found found;
+    names_find(&found, address->host, address->port, SOCK_STREAM);
+    if (found.wrong)
         return error_set(
-            failure, resolved == EAI_MEMORY ? HUB_ENOMEM : HUB_EINVAL,
+            failure, found.wrong == EAI_MEMORY ? HUB_ENOMEM : HUB_EINVAL,
             "bind address \"%s\": cannot find the address of \"%s\": %s; add the name to /etc/hosts, or "
             "write the address itself",
-            text, address->host, resolved == EAI_SYSTEM ? strerror(errno) : gai_strerror(resolved));
+            text, address->host, names_wrong(&found));
 
     size_t first = set->count;
     in_port_t port = 0;
     hub_status status = HUB_OK;
     char absent_name[sizeof(set->items[0].name)] = "";
     int absent_cause = 0;
-    for (const struct addrinfo *info = found; info && status == HUB_OK; info = info->ai_next) {
-        if ((info->ai_family != AF_INET && info->ai_family != AF_INET6) || seen_before(found, info))
-            continue;
+    for (unsigned i = 0; i < found.count && status == HUB_OK; i++) {
         int cause = 0;
         listener *item = next_free(set);
         if (!item) {
             status = set_is_full(failure);
-        } else if (open_internet(info, options, &port, item, &cause) == 0) {
+        } else if (open_internet(&found.addresses[i], options, &port, item, &cause) == 0) {
             set->count++;
         } else if (is_absent(cause)) {
             memcpy(absent_name, item->name, sizeof(absent_name));
@@ -304,7 +293,6 @@ static hub_status listen_internet(listener_set *set, const char *text, const lis
                          failure);
     if (status != HUB_OK)
         close_from(set, first);
-    freeaddrinfo(found);
     return status;
 }
 

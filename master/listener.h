@@ -64,10 +64,11 @@ hub_status listener_parse(const char *text, listener_address *address, error *er
  * had. A unix socket that was left behind is replaced when nobody listens there; anything else at its path is
  * left alone. A unix socket has its mode and owner before anybody can connect to it.
  *
- * Resolving a name waits. Errors, each with one line: HUB_EINVAL (as listener_parse, a name that does not
- * resolve, no such user or group, no such inherited socket), HUB_EEXIST (somebody listens there already, or a
- * file that is no socket is in the way), HUB_ESYSTEM (not permitted, no such local address, no folder for a
- * path), HUB_EFULL (LISTENERS_MAX). After an error the set holds what it held before.
+ * A name is looked up by names_find, which waits unless it was looked up beforehand. Errors, each with one
+ * line: HUB_EINVAL (as listener_parse, a name that does not resolve, no such user or group, no such inherited
+ * socket), HUB_EEXIST (somebody listens there already, or a file that is no socket is in the way),
+ * HUB_ESYSTEM (not permitted, no such local address, no folder for a path), HUB_EFULL (LISTENERS_MAX). After
+ * an error the set holds what it held before.
  */
 hub_status listener_open(listener_set *set, const char *text, const listener_options *options, error *error);
 

@@ -53,6 +53,7 @@ static void set_timer(struct master *master)
     uint64_t next_ns = clock_earlier(crew_deadline_ns(&master->crew), roll_deadline_ns(&master->roll));
     next_ns = clock_earlier(next_ns, notify_deadline_ns(&master->notify));
     next_ns = clock_earlier(next_ns, upgrade_deadline_ns(&master->upgrade));
+    next_ns = clock_earlier(next_ns, reload_deadline_ns(master));
     ev_timer_stop(master->loop, &master->timer);
     if (next_ns == 0)
         return;
@@ -161,9 +162,16 @@ static void say_state(struct master *master)
 
 /* ---- the loop ---- */
 
+static bool is_over(const struct master *master)
+{
+    if (master->phase == MASTER_DRAINING && upgrade_is_waited_for(&master->upgrade))
+        return false;
+    return master_is_stopping(master) && !crew_is_manned(&master->crew);
+}
+
 static void run_loop(struct master *master)
 {
-    while (!master_is_stopping(master) || crew_is_manned(&master->crew)) {
+    while (!is_over(master)) {
         say_state(master);
         set_timer(master);
         ev_run(master->loop, EVRUN_ONCE);
@@ -190,6 +198,7 @@ static void run_loop(struct master *master)
             takeover_begin(master);
         crew_pass_time(&master->crew);
         upgrade_turn(&master->upgrade);
+        reload_pass_time(master);
         roll_on(master);
     }
 }

@@ -79,14 +79,14 @@ static hub_status cannot_write(const char *path, int cause, error *failure)
                      strerror(cause));
 }
 
-static hub_status refuse_holder(const char *path, error *failure)
+static hub_status refuse_holder(const char *path, pid_t before, error *failure)
 {
     pid_t pid = 0;
     switch (read_holder(path, &pid)) {
     case HOLDER_NOBODY:
         return HUB_OK;
     case HOLDER_PROCESS:
-        if (pid == getpid() || !is_hubbub(pid))
+        if (pid == getpid() || pid == before || !is_hubbub(pid))
             return HUB_OK;
         return error_set(failure, HUB_EFULL,
                          "the pid file %s is held by a hubbub that runs (pid %d); stop that one, or give "
@@ -127,7 +127,7 @@ static hub_status place(const char *beside, const char *path, error *failure)
 {
     if (link(beside, path) == 0)
         return HUB_OK;
-    hub_status status = refuse_holder(path, failure);
+    hub_status status = refuse_holder(path, 0, failure);
     if (status == HUB_OK && rename(beside, path) < 0)
         status = cannot_write(path, errno, failure);
     return status;
@@ -136,7 +136,7 @@ static hub_status place(const char *beside, const char *path, error *failure)
 hub_status pidfile_write(const char *path, error *failure)
 {
     char beside[PATH_MAX];
-    hub_status status = refuse_holder(path, failure);
+    hub_status status = refuse_holder(path, 0, failure);
     if (status != HUB_OK)
         return status;
     if (snprintf(beside, sizeof beside, "%s.%d", path, (int)getpid()) >= (int)sizeof beside)
@@ -148,9 +148,9 @@ hub_status pidfile_write(const char *path, error *failure)
     return status;
 }
 
-hub_status pidfile_rename(const char *from, const char *to, error *failure)
+hub_status pidfile_rename(const char *from, const char *to, pid_t before, error *failure)
 {
-    hub_status status = refuse_holder(to, failure);
+    hub_status status = refuse_holder(to, before, failure);
     if (status == HUB_OK && rename(from, to) < 0)
         status = cannot_write(to, errno, failure);
     return status;

@@ -19,10 +19,10 @@
 hub_status pidfile_write(const char *path, error *error);
 
 /*
- * This process's file gets another name, as if it had been written there. Errors: as pidfile_write; the file
- * keeps its name then.
+ * This process's file gets another name in one step, also when a file of the process `before` has it. Errors:
+ * as pidfile_write; the file keeps its name then.
  */
-hub_status pidfile_rename(const char *from, const char *to, error *error);
+hub_status pidfile_rename(const char *from, const char *to, pid_t before, error *error);
 
 /* Removes it if it still names this process; says nothing when it does not. */
 void pidfile_remove(const char *path);

@@ -280,6 +280,18 @@ static hub_status settle(bool drop, error *failure)
     return keep_capabilities(keep) ? HUB_OK : cannot("give away the master's capabilities", failure);
 }
 
+hub_status privileges_give(const config *settings, const char *path, error *failure)
+{
+    if (!settings->drop_master || geteuid() != 0)
+        return HUB_OK;
+    uid_t user = wanted.change_user ? wanted.user : (uid_t)-1;
+    gid_t group = wanted.change_group ? wanted.group : (gid_t)-1;
+    if (lchown(path, user, group) < 0)
+        return error_set(failure, HUB_ESYSTEM, "drop-master: cannot give %s to user %s: %s", path,
+                         settings->user, strerror(errno));
+    return HUB_OK;
+}
+
 hub_status privileges_settle_master(const config *settings, error *failure)
 {
     if (geteuid() != 0)

@@ -38,6 +38,12 @@ hub_status privileges_drop(error *error);
  */
 hub_status privileges_settle_master(const config *config, error *error);
 
+/*
+ * Before privileges_settle_master: a file of the master's becomes that of the user that the master will be.
+ * Does nothing when it stays who it is. Errors: HUB_ESYSTEM.
+ */
+hub_status privileges_give(const config *config, const char *path, error *error);
+
 /* Forgets what was found; for tests. */
 void privileges_forget(void);
 

@@ -2,6 +2,8 @@
 #include "master/release.h"
 
 #include "common/log.h"
+#include "common/syslog.h"
+#include "master/listener.h"
 #include "master/logs.h"
 #include "master/spawn.h"
 #include "worker/app/compile.h"
@@ -97,14 +99,28 @@ static hub_status fill(const release *self, error *failure)
     return status;
 }
 
+/* What cannot be found is told when it is needed, if it is. */
+static void look_up_hosts(const config *settings, names_table *names)
+{
+    listener_address address;
+    for (size_t i = 0; settings->bind[i]; i++)
+        if (listener_parse(settings->bind[i], &address, NULL) == HUB_OK && !address.local &&
+            !address.inherited)
+            names_add(names, address.host, address.port, SOCK_STREAM);
+    if (settings->log_syslog)
+        syslog_look_up(settings->log_syslog_to, names);
+}
+
 static int seal_main(void *arg)
 {
     const release *self = arg;
     error failure = {.status = HUB_OK};
-    if (fill(self, &failure) == HUB_OK)
+    if (fill(self, &failure) == HUB_OK) {
+        look_up_hosts(&self->settings, &self->sealing->names);
         return WORKER_EXIT_OK;
+    }
     log_error("%s", failure.text);
-    *self->cause = failure;
+    self->sealing->cause = failure;
     return WORKER_EXIT_APP;
 }
 
@@ -146,20 +162,14 @@ hub_status release_adopt(release **out, unsigned number, config *settings, int m
     return HUB_OK;
 }
 
-static hub_status share_cause(release *self, error *failure)
+static hub_status share(release *self, error *failure)
 {
-    void *shared = mmap(NULL, sizeof *self->cause, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *shared =
+        mmap(NULL, sizeof *self->sealing, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return error_set(failure, HUB_ENOMEM, "no memory for a release");
-    self->cause = shared;
+    self->sealing = shared;
     return HUB_OK;
-}
-
-static void unshare_cause(release *self)
-{
-    if (self->cause)
-        munmap(self->cause, sizeof *self->cause);
-    self->cause = NULL;
 }
 
 hub_status release_begin(release **out, unsigned number, config *settings, pid_t *sealer, error *failure)
@@ -175,7 +185,7 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
         return status;
     }
     snprintf(self->path, sizeof self->path, "/proc/self/fd/%d", self->module);
-    if (share_cause(self, failure) != HUB_OK) {
+    if (share(self, failure) != HUB_OK) {
         release_drop(self);
         return HUB_ENOMEM;
     }
@@ -195,7 +205,8 @@ hub_status release_begin(release **out, unsigned number, config *settings, pid_t
 hub_status release_seal(release *self, int status, error *failure)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_APP)
-        return error_set(failure, HUB_EFAIL, "%.*s", (int)sizeof self->cause->text - 1, self->cause->text);
+        return error_set(failure, HUB_EFAIL, "%.*s", (int)sizeof self->sealing->cause.text - 1,
+                         self->sealing->cause.text);
     if (WIFSIGNALED(status))
         return error_set(failure, HUB_EFAIL, "the process that copies the application was killed by SIG%s",
                          sigabbrev_np(WTERMSIG(status)));
@@ -204,7 +215,6 @@ hub_status release_seal(release *self, int status, error *failure)
                          WEXITSTATUS(status));
     if (fcntl(self->module, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return error_set(failure, HUB_ESYSTEM, "cannot seal the application: %s", strerror(errno));
-    unshare_cause(self);
     return HUB_OK;
 }
 
@@ -219,7 +229,8 @@ void release_drop(release *self)
     if (!self || --self->holders)
         return;
     config_free(&self->settings);
-    unshare_cause(self);
+    if (self->sealing)
+        munmap(self->sealing, sizeof *self->sealing);
     if (self->module >= 0)
         close(self->module);
     free(self);

@@ -8,28 +8,35 @@
 #ifndef MASTER_RELEASE_H
 #define MASTER_RELEASE_H
 
+#include "common/names.h"
 #include "config/config.h"
 #include "master/slot.h"
 
 #include <sys/types.h>
+
+/* What the process that seals a release has to say; shared memory, written by it alone. */
+typedef struct sealing {
+    error cause;       /* it failed */
+    names_table names; /* of hosts in the configuration, so that the master never waits for the resolver */
+} sealing;
 
 typedef struct release {
     unsigned number; /* from 1, in the order in which they were sealed */
     config settings;
     slot_limits limits; /* by which its workers are judged */
     int module;         /* the application's shared object */
-    error *cause;       /* shared with the sealer: why it failed; NULL when it is gone */
+    sealing *sealing;   /* NULL: none of this master's processes sealed it */
     char path[32];      /* by which a worker that has inherited it loads it */
     unsigned holders;
 } release;
 
 /*
  * Begins a release: takes the settings over in any case (*settings is empty afterwards), and forks a process,
- * *sealer, that compiles the application if it is a source and copies it. That takes as long as it takes, and
- * the master waits for nothing: when the sealer has ended, release_seal says what became of it. The sealer
- * logs what it failed at in one line and has then WORKER_EXIT_APP for its exit code. `keep` are descriptors
- * that the sealer may not close besides its own (none as a rule). The caller holds the release once.
- * Errors: HUB_ENOMEM, HUB_ESYSTEM (memfd, fork). Nothing was begun then.
+ * *sealer, that compiles the application if it is a source and copies it, and looks up hosts. That takes as
+ * long as it takes, and the master waits for nothing: when the sealer has ended, release_seal says what
+ * became of it. The sealer logs what it failed at in one line and has then WORKER_EXIT_APP for its exit code.
+ * `keep` are descriptors that the sealer may not close besides its own (none as a rule). The caller holds the
+ * release once. Errors: HUB_ENOMEM, HUB_ESYSTEM (memfd, fork). Nothing was begun then.
  */
 hub_status release_begin(release **out, unsigned number, config *settings, pid_t *sealer, error *failure);
 

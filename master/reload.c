@@ -2,11 +2,15 @@
 #include "master/internal.h"
 
 #include "common/log.h"
+#include "common/names.h"
 #include "master/logs.h"
 #include "master/process.h"
 
 #include <signal.h>
 #include <stdio.h>
+
+/* A worker of a new release that boots for longer than this is given up for a newer release. */
+#define PATIENCE_NS (5 * CLOCK_NS_PER_S)
 
 hub_status reload_seal(struct master *master, config *settings, error *failure)
 {
@@ -95,6 +99,14 @@ void reload_begin(struct master *master)
     log_info("reloading: release %u is made", master->next->number);
 }
 
+/* Hosts of its configuration were looked up when it was sealed: what happens until names_use(NULL) does not
+ * wait for the resolver. */
+static void use_names_of(const release *what)
+{
+    static const names_table none;
+    names_use(what->sealing ? &what->sealing->names : &none);
+}
+
 /* The release is sealed: workers may boot it. */
 static void install(struct master *master, release *what)
 {
@@ -134,6 +146,7 @@ void reload_sealed(struct master *master, int status)
     release *what = master->next;
     master->next = NULL;
     master->sealer = 0;
+    use_names_of(what);
     if (master_is_stopping(master)) {
         /* nobody needs it any more */
     } else if (release_seal(what, status, &failure) == HUB_OK &&
@@ -147,6 +160,7 @@ void reload_sealed(struct master *master, int status)
     } else {
         abandon_reload(master, failure.text);
     }
+    names_use(NULL);
     release_drop(what);
 }
 
@@ -169,12 +183,29 @@ void reload_go_back(struct master *master, release *what)
     count_reload(master, what->number);
     log_info("going back to release %u", what->number);
     master->resuming = master->phase == MASTER_PAUSED;
-    if (addresses_change(master, &what->settings, &failure) != HUB_OK) {
+    use_names_of(what);
+    if (addresses_change(master, &what->settings, &failure) == HUB_OK) {
+        install(master, what);
+        roll_promise(&master->roll);
+    } else {
         abandon_reload(master, failure.text);
-        return;
     }
-    install(master, what);
-    roll_promise(&master->roll);
+    names_use(NULL);
+}
+
+uint64_t reload_deadline_ns(const struct master *master)
+{
+    const slot *successor = master->crew.successor;
+    bool on_probation = master->phase == MASTER_SERVING && master->roll.target != master->roll.proven;
+    bool boots = successor && successor->state == SLOT_BOOTING;
+    return master->reload_again && on_probation && boots ? successor->forked_ns + PATIENCE_NS : 0;
+}
+
+void reload_pass_time(struct master *master)
+{
+    uint64_t deadline_ns = reload_deadline_ns(master);
+    if (deadline_ns && clock_monotonic_ns() >= deadline_ns)
+        roll_abandon(&master->roll, "a worker still boots, and another reload was asked for");
 }
 
 /* What an abandoned release brought with it goes with it. */

@@ -102,21 +102,19 @@ static void on_returned(void *arg)
         leave_for(master);
 }
 
-/* The old master is gone: from now on this is the server's main process. */
+/* The old master leaves, or is gone: from now on this is the server. */
 static void on_alone(void *arg, pid_t before)
 {
     struct master *master = arg;
     error failure = {.status = HUB_OK};
     if (master_is_stopping(master))
         return;
-    log_info("this master is alone: the upgrade is complete");
+    log_info("the upgrade is complete: this master is the server");
     commands_alone(master);
     if (!master->pidfile)
         return;
     char *path = strndup(master->pidfile, strlen(master->pidfile) - strlen(TAKEOVER_SUFFIX));
-    if (path) /* one that was killed has left it */
-        pidfile_remove_of(path, before);
-    if (path && pidfile_rename(master->pidfile, path, &failure) == HUB_OK) {
+    if (path && pidfile_rename(master->pidfile, path, before, &failure) == HUB_OK) {
         free(master->pidfile);
         master->pidfile = path;
         return;

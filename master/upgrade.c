@@ -54,9 +54,8 @@ static void on_message(upgrade *self, const message *what)
             upgrade_finish_returning(self);
         break;
     case MESSAGE_LEAVING:
-        if (upgrade_is_taking(self))
-            upgrade_take_rest(self);
-        self->named(self->arg, getpid());
+        if (upgrade_is_taking(self) || self->phase == UPGRADE_TAKEN)
+            upgrade_go_on_alone(self);
         break;
     }
 }
@@ -119,6 +118,11 @@ bool upgrade_is_second(const upgrade *self)
 bool upgrade_owns(const upgrade *self, unsigned number)
 {
     return upgrade_is_second(self) || !self->owners || owners_of(self->owners, number) == getpid();
+}
+
+bool upgrade_is_waited_for(const upgrade *self)
+{
+    return self->phase == UPGRADE_GIVEN && self->channel >= 0;
 }
 
 bool upgrade_others_serve(const upgrade *self)

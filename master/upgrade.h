@@ -12,7 +12,7 @@
  *     old   NONE --USR2--> GIVING --all given--> GIVEN (it drains)
  *             ^               | the new one ends, or gives back
  *             +---------- RESTORING
- *     new   TAKING --all taken--> PROVING --time--> TAKEN --the old one is gone--> NONE
+ *     new   TAKING --all taken--> PROVING --time--> TAKEN --the old one leaves--> NONE
  *             |                      |
  *             +---- RETURNING -------+   it fails, or is told to end: until the old one has its workers
  *
@@ -49,7 +49,7 @@ typedef struct upgrade {
     void (*watch)(void *arg, int channel);  /* call upgrade_hear when it can be read; -1: no more */
     void (*given)(void *arg);               /* the new master has all slots: drain */
     void (*returned)(void *arg);            /* the old master has its slots again: drain */
-    void (*alone)(void *arg, pid_t before); /* the old master is gone: this is the server */
+    void (*alone)(void *arg, pid_t before); /* the old master leaves or is gone: this is the server */
     void (*named)(void *arg,
                   pid_t pid); /* who is the server's main process from now on: the other, or this */
     void *arg;
@@ -147,6 +147,10 @@ bool upgrade_give_back(upgrade *self, const char *why);
 
 /* Whether this master may fill a slot. */
 bool upgrade_owns(const upgrade *self, unsigned number);
+
+/* True while the new master, which has all slots, has not taken over the names of this one yet: pid file and
+ * control socket are not to be removed meanwhile. */
+bool upgrade_is_waited_for(const upgrade *self);
 
 /* True when another master serves at the same addresses: clients that are told to go may come back. */
 bool upgrade_others_serve(const upgrade *self);

@@ -248,6 +248,8 @@ bool upgrade_reaped(upgrade *self, pid_t pid, int status, const upgrade_facts *f
     }
     if (self->dismissed)
         log_info("%s", why);
+    else if (self->phase == UPGRADE_GIVEN && is_well) /* the next upgrade was quicker than our workers */
+        log_debug("%s", why);
     else if (self->phase == UPGRADE_GIVEN)
         log_error("%s, and this master has given it everything: start the server again", why);
     else

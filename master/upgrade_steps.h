@@ -52,10 +52,7 @@ void upgrade_finish_restoring(upgrade *self);
 /* All slots have proved themselves. */
 void upgrade_finish_taking(upgrade *self);
 
-/* The old master ends without having given everything. */
-void upgrade_take_rest(upgrade *self);
-
-/* The old master is gone, as it should, or by accident. */
+/* The old master leaves, as it should, or is gone by accident: nothing is to be said any more. */
 void upgrade_go_on_alone(upgrade *self);
 
 /* The old master has its slots again. */

@@ -187,11 +187,11 @@ void upgrade_finish_taking(upgrade *self)
 {
     upgrade_say(self->channel, MESSAGE_DONE, 0);
     take_all(self);
-    log_info("this master has all %u slots; process %d ends when its workers have left", self->crew->count,
-             (int)self->other);
+    log_info("this master has all %u slots", self->crew->count);
 }
 
-void upgrade_take_rest(upgrade *self)
+/* The old master ends without having given everything. */
+static void take_rest(upgrade *self)
 {
     log_info("process %d ends: this master takes what is left", (int)self->other);
     take_all(self);
@@ -202,12 +202,11 @@ void upgrade_take_rest(upgrade *self)
 void upgrade_go_on_alone(upgrade *self)
 {
     if (self->phase != UPGRADE_TAKEN)
-        upgrade_take_rest(self);
-    pid_t before = self->other;
-    upgrade_settle(self);
-    self->other = 0;
+        take_rest(self);
     self->named(self->arg, getpid());
-    self->alone(self->arg, before);
+    self->alone(self->arg, self->other);
+    upgrade_settle(self); /* only now: the old master waits for it (upgrade_is_waited_for) */
+    self->other = 0;
 }
 
 bool upgrade_give_back(upgrade *self, const char *why)

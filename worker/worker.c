@@ -19,6 +19,7 @@
 #include "worker/retirement.h"
 #include "worker/rooms/fanout.h"
 #include "worker/sio/engine_app.h"
+#include "worker/sio/relay.h"
 #include "worker/sio/sid.h"
 #include "worker/ws/websocket.h"
 
@@ -419,6 +420,7 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
     engine_app_open();
     hub_status status = engines_open();
     return status == HUB_OK ? HUB_OK : error_set(why, status, "the hub's table of steps is full");
+    return relay_open(why);
 }
 
 static hub_status open_access_log(const worker_boot *boot, error *why)

@@ -14,7 +14,7 @@ from hubbub import PATIENCE, alive, wait_for
 from listeners_test import At, Manager, is_refused, write_binds
 from privileges_test import AS_SOMEBODY, app, assert_is_somebody, capabilities  # noqa: F401 (a fixture)
 from process_test import status_field
-from upgrade_test import First, Load, in_namespace, upgradable  # noqa: F401 (a fixture)
+from upgrade_test import TOOK_OVER, First, Load, in_namespace, upgradable  # noqa: F401 (a fixture)
 
 FAST = ("--reload-verify", "0")
 
@@ -155,7 +155,7 @@ def test_during_an_upgrade_usr1_is_for_both_masters(upgradable, tmp_path):
     server.tell(signal.SIGUSR1)
     server.wait_log("opened anew", count=2)
     server.release(1)
-    wait_for(lambda: "this master is alone" in server.log(), lambda: server.log())
+    wait_for(lambda: TOOK_OVER in server.log(), lambda: server.log())
     before = access.read_text()
     get(server, "/whoami")
     wait_for(lambda: access.read_text() != before, "the line is in the new file")

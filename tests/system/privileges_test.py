@@ -4,12 +4,13 @@
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from client import get
-from hubbub import find_app, run, wait_for
+from hubbub import BUILD, find_app, run, wait_for
 from process_test import status_field
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -75,6 +76,17 @@ def test_supervision_goes_on(start, app, more):
     assert get(server, "/hello").status == 200
     server.send_signal(signal.SIGTERM)
     assert server.wait_exit() == 0
+
+
+@pytest.mark.parametrize("more, code", [((), 3), (("--drop-master",), 0)])
+def test_the_control_socket_is_of_the_user_of_the_master(start, tmp_path, app, more, code):
+    path = tmp_path / "control"
+    server = start(app, *AS_SOMEBODY, *more, "--control-socket", path, workers=1)
+    as_user = subprocess.run([BUILD / "hubbubctl", "-s", path, "status"], user=int(USER), group=int(GROUP), extra_groups=[],
+                             capture_output=True, text=True)
+    assert as_user.returncode == code, as_user.stderr
+    as_root = subprocess.run([BUILD / "hubbubctl", "-s", path, "status"], capture_output=True, text=True)
+    assert as_root.returncode == 0 and f"pid {server.pid}," in as_root.stdout
 
 
 def test_workers_follow_a_master_that_is_killed(start, app):

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from client import Http, WebSocket, get, one_on_each_worker
-from hubbub import BUILD, PATIENCE, ROOT, SANITIZED, Server, alive, find_app, wait_for
+from hubbub import BUILD, PATIENCE, ROOT, SANITIZED, Server, alive, find_app, free_port, wait_for
 
 SOAK = int(os.environ.get("HUBBUB_SOAK", "1"))
 CONTRACT = find_app("contract.so")
@@ -449,6 +449,70 @@ def test_reloads_during_reloads_become_one_more(start):
         server.wait_log(r"release 2 runs in all", patience=3 * PATIENCE)
         load.goes_on()
         load.assert_nobody_noticed()
+
+
+def test_a_boot_that_hangs_is_given_up_for_the_next_reload(start, tmp_path):
+    app = compile_app(tmp_path / "app.so", "one")
+    server = start(app, "--reload-verify", "0", "--boot-timeout", "600", workers=2)
+    compile_app(app, "two", setup="for (;;) pause();")
+    with Load(server, **FEW) as load:
+        server.send_signal(signal.SIGHUP)
+        server.wait_log(r"release 2: .* replaces release 1")
+        compile_app(app, "three")
+        server.send_signal(signal.SIGHUP)
+        server.wait_log(r"release 2 is abandoned: a worker still boots, and another reload was asked for; going back to release 1")
+        server.wait_log(r"release 3 runs in all 2 workers")
+        load.goes_on()
+        load.assert_nobody_noticed()
+    assert_answers(server, "three")
+
+
+SLOW_RESOLVER = """
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* slow.example is this host, and whoever asks for it waits while there is a file. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
+    if (!host || strcmp(host, "slow.example") != 0 || (hints->ai_flags & AI_NUMERICHOST))
+        return real(host, port, hints, found);
+    while (access(getenv("SLOW_RESOLVER"), F_OK) == 0)
+        usleep(10000);
+    return real("127.0.0.1", port, hints, found);
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer wants to be the first library that is loaded")
+def test_the_master_waits_for_no_resolver(start, tmp_path):
+    source, library, slow = tmp_path / "slow.c", tmp_path / "slow.so", tmp_path / "slow"
+    source.write_text(SLOW_RESOLVER)
+    subprocess.run([os.environ.get("CC", "gcc"), "-D_GNU_SOURCE", "-shared", "-fPIC", source, "-o", library], check=True)
+    file = tmp_path / "a.yaml"
+    first, second = free_port(), free_port()
+    file.write_text(f'bind: "127.0.0.1:{first}"\nreload-verify: 0\n')
+    server = start("contract.so", "-c", file, bind="", workers=1, env={"LD_PRELOAD": str(library), "SLOW_RESOLVER": str(slow)})
+    server.port = first
+    slow.touch()
+    file.write_text(f'bind: ["127.0.0.1:{first}", "slow.example:{second}"]\nreload-verify: 0\n'
+                    f'log-syslog: on\nlog-syslog-to: "udp://slow.example:{second}"\n')
+    server.send_signal(signal.SIGHUP)
+    server.wait_log(r"release 2 is made")
+    # Who waits could not replace a worker.
+    pid = server.pids()[0]
+    os.kill(pid, signal.SIGKILL)
+    server.wait_successor(0, pid)
+    assert get(server, "/hello").status == 200
+    assert "replaces release 1" not in server.log()
+    slow.unlink()
+    server.wait_log(r"release 2 runs in all 1 workers")
+    server.port = second
+    assert get(server, "/hello").status == 200
 
 
 @pytest.mark.parametrize("whom", ["successor", "old", "other"])

@@ -23,7 +23,7 @@ from hubbub import BUILD, PATIENCE, SANITIZED, Server, alive, wait_for
 from reload_test import CROWD, SOAK
 from reload_test import Load as Crowd
 
-TOOK_OVER = r"\[(\d+)\] \[INFO\] this master is alone"
+TOOK_OVER = "the upgrade is complete: this master is the server"
 
 
 class Upgradable(Server):
@@ -40,8 +40,7 @@ class Upgradable(Server):
         self.command[self.command.index(str(BUILD / "hubbub"))] = str(self.program)
 
     def master(self):
-        """There is a moment without a file, when the old master has removed its own."""
-        return int(wait_for(lambda: self.pidfile.exists() and self.pidfile.read_text(), "a pid file"))
+        return int(self.pidfile.read_text())
 
     def newest(self):
         """The master beside the one that the pid file names."""
@@ -51,10 +50,10 @@ class Upgradable(Server):
         os.kill(pid or self.master(), number)
 
     def upgrade(self):
-        """Sends USR2 and waits until the new master is alone."""
-        before, count = self.master(), len(re.findall(TOOK_OVER, self.log()))
+        """Sends USR2 and waits until the new master is the server; the one before may have workers that finish."""
+        before, count = self.master(), self.log().count(TOOK_OVER)
         self.tell(signal.SIGUSR2)
-        wait_for(lambda: len(re.findall(TOOK_OVER, self.log())) > count and not alive(before),
+        wait_for(lambda: self.log().count(TOOK_OVER) > count,
                  lambda: f"an upgrade:\n{self.log()}", pause=0.002)
         wait_for(lambda: self.master() != before, "the pid file names the new master")
         return self.master()
@@ -159,13 +158,13 @@ class Load:
 
 @pytest.mark.limit(120 + 60 * SOAK)
 def test_20_upgrades_in_a_row_are_noticed_by_nobody(upgradable):
-    """A client that stays idle for the whole graceful time is let go: all of this crowd ask more often than that."""
+    """Masters whose workers still finish are many then: none waits for them."""
     count = (5 if SANITIZED else 20) * SOAK
-    server = upgradable("--reload-verify", "0", "--graceful-timeout", "3" if SANITIZED else "1", app="contract.so")
+    server = upgradable("--reload-verify", "0", "--graceful-timeout", "5", app="contract.so")
     with Crowd(server, **CROWD) as load:
         for _ in range(count):
             server.upgrade()
-        load.goes_on()
+            load.goes_on()
         load.assert_nobody_noticed()
     assert load.result["closed 1012"] > 0
     assert not re.search(r"abandoned|\[(ERROR|CRITICAL)\]|SIGKILL", server.log())

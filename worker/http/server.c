@@ -112,9 +112,9 @@ static void on_drain(connection *c)
         h->exchange->close = true;
     } else if (http_opened->patient) {
         /* it is served once more */
-    } else if (h->asked) {
+    } else if (h->asked && !h->partial && !connection_has_unread(c)) {
         state_finish(c);
-    } else if (!before && !h->partial) {
+    } else if (!before && !h->asked && !h->partial) {
         connection_time(c,
                         first_request_seconds); /* accepted at the last moment: what it asks is on its way */
     }

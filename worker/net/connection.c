@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -366,6 +367,12 @@ void connections_close(void)
 row *connections_row(void)
 {
     return net.counters;
+}
+
+bool connection_has_unread(const connection *c)
+{
+    int waiting = 0;
+    return c->backlog || (ioctl(c->io.fd, FIONREAD, &waiting) == 0 && waiting > 0);
 }
 
 size_t connections_count(void)

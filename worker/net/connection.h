@@ -153,6 +153,9 @@ static inline bool connection_is_paused(const connection *c)
 }
 void connection_watch(connection *c);
 
+/* Whether bytes have arrived that the protocol has not seen yet. Asks the kernel. */
+bool connection_has_unread(const connection *c);
+
 /* Calls on_kick in hub context before this turn ends. */
 void connection_kick(connection *c);
 

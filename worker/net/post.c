@@ -219,6 +219,12 @@ hub_status post_send(uint32_t incarnation_low, post_kind kind, const struct iove
     return status;
 }
 
+bool post_knows(uint32_t incarnation_low)
+{
+    return post.box && (post.self & 0xffff) != (incarnation_low & 0xffff) &&
+           region_row_of(post.region, incarnation_low & 0xffff) >= 0;
+}
+
 /* ---- open and closed ---- */
 
 hub_status post_register(post_kind kind, const post_user *user)

@@ -55,6 +55,9 @@ hub_status post_register(post_kind kind, const post_user *user);
  */
 hub_status post_send(uint32_t incarnation_low, post_kind kind, const struct iovec *parts, int count, int fd);
 
+/* Whether an incarnation with these lowest 16 bits lives and is not this one. */
+bool post_knows(uint32_t incarnation_low);
+
 typedef struct post_counts {
     uint64_t sent, received; /* letters */
     uint64_t delayed;        /* sent later, because the mailbox was full */

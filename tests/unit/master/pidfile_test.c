@@ -245,9 +245,25 @@ static void its_file_gets_another_name(void **state)
     char second[sizeof path + 2];
     snprintf(second, sizeof second, "%s.2", path);
     assert_int_equal(pidfile_write(second, NULL), HUB_OK);
-    assert_int_equal(pidfile_rename(second, path, NULL), HUB_OK);
+    assert_int_equal(pidfile_rename(second, path, 0, NULL), HUB_OK);
     assert_holds_own();
     assert_int_equal(access(second, F_OK), -1);
+}
+
+static void the_name_of_a_living_server_goes_to_the_one_that_follows_it(void **state)
+{
+    (void)state;
+    pid_t before = living(PIDFILE_NAME);
+    char second[sizeof path + 2], text[32];
+    snprintf(second, sizeof second, "%s.2", path);
+    snprintf(text, sizeof text, "%d\n", (int)before);
+    write_text(text);
+    assert_int_equal(pidfile_write(second, NULL), HUB_OK);
+    assert_int_equal(pidfile_rename(second, path, 0, NULL), HUB_EFULL);
+    assert_content(text);
+    assert_int_equal(pidfile_rename(second, path, before, NULL), HUB_OK);
+    assert_holds_own();
+    end_process(before);
 }
 
 static void a_name_that_is_something_else_is_not_taken(void **state)
@@ -257,7 +273,7 @@ static void a_name_that_is_something_else_is_not_taken(void **state)
     snprintf(second, sizeof second, "%s.2", path);
     write_text("precious");
     assert_int_equal(pidfile_write(second, NULL), HUB_OK);
-    assert_int_equal(pidfile_rename(second, path, NULL), HUB_EINVAL);
+    assert_int_equal(pidfile_rename(second, path, 0, NULL), HUB_EINVAL);
     assert_content("precious");
     pidfile_remove(second);
     assert_int_equal(access(second, F_OK), -1);
@@ -285,6 +301,7 @@ int main(void)
         cmocka_unit_test_teardown(what_a_killed_process_with_this_id_left_beside_is_no_obstacle, remove_file),
         cmocka_unit_test_teardown(it_is_removed_only_while_it_is_ones_own, remove_file),
         cmocka_unit_test_teardown(its_file_gets_another_name, remove_file),
+        cmocka_unit_test_teardown(the_name_of_a_living_server_goes_to_the_one_that_follows_it, remove_file),
         cmocka_unit_test_teardown(a_name_that_is_something_else_is_not_taken, remove_file),
         cmocka_unit_test_teardown(the_file_of_another_process_is_removed_only_if_it_names_that, remove_file),
     };

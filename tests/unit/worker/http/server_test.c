@@ -748,6 +748,33 @@ static void draining_ends_idle_connections_and_finishes_requests(void **state)
     client_close(&busy);
 }
 
+static void draining_answers_a_request_that_has_arrived(void **state)
+{
+    (void)state;
+    serve_http("GET", "/hello", hello, NULL);
+    static client whole, half;
+    visit(&whole);
+    visit(&half);
+    client_say(&whole, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_say(&half, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&whole, "hello");
+    expect(&half, "hello");
+    client_say(&half, "GET /hello HTTP/1.1\r\nHo");
+    world_turn(3);
+    client_say(&whole, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"); /* nobody has read it yet */
+    connections_drain();
+    connections_drain();
+    client_say(&half, "st: a\r\n\r\n");
+    assert_true(client_wait_end(&whole));
+    assert_true(client_wait_end(&half));
+    assert_int_equal(occurrences(&whole, "200 OK"), 2);
+    assert_int_equal(occurrences(&half, "200 OK"), 2);
+    expect(&whole, "Connection: close\r\n");
+    expect(&half, "Connection: close\r\n");
+    client_close(&whole);
+    client_close(&half);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -790,6 +817,7 @@ int main(void)
         TEST(a_second_answer_is_refused),
         TEST(without_a_greenlet_the_answer_is_503),
         TEST(draining_ends_idle_connections_and_finishes_requests),
+        TEST(draining_answers_a_request_that_has_arrived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

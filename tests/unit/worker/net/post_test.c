@@ -184,6 +184,18 @@ static void on_failure_the_descriptor_stays_the_callers(void **state)
     assert_int_equal(close(fd), 0);
 }
 
+static void others_that_live_are_known(void **state)
+{
+    (void)state;
+    assert_true(post_knows(low_of(other_row)));
+    assert_false(post_knows(low_of(world.row)));
+    assert_false(post_knows(0x7777));
+    uint32_t was = low_of(other_row);
+    region_sweep_row(&world.shared, other_row);
+    assert_false(post_knows(was));
+    assert_int_equal(region_claim_row(&world.shared, 1, 1, &other_row), HUB_OK);
+}
+
 static void each_kind_has_one_receiver(void **state)
 {
     (void)state;
@@ -375,6 +387,7 @@ int main(void)
         with_post(a_sent_descriptor_is_taken_over_and_one_that_nobody_takes_is_closed),
         with_post(a_receiver_may_keep_the_descriptor),
         with_post(on_failure_the_descriptor_stays_the_callers),
+        with_post(others_that_live_are_known),
         with_post(each_kind_has_one_receiver),
         with_post(letters_for_a_full_mailbox_wait_and_go_in_their_order),
         with_post(what_is_sent_while_others_wait_goes_behind_them),
