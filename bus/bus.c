@@ -289,6 +289,21 @@ bool bus_pending(const bus *self)
     return hostlog_end(&self->log) != self->reader.cursor || self->reader.gap_due;
 }
 
+size_t bus_readers(const bus *self, uint32_t *incarnations, size_t most)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < REGION_ROWS; i++) {
+        const row *r = &self->region->rows[i];
+        row_word word = atomic_load(&r->word);
+        if (!row_is_live(word) || row_state_of(word) == ROW_BOOTING || atomic_load(&r->cursor) == 0)
+            continue;
+        if (count < most)
+            incarnations[count] = row_incarnation(word);
+        count++;
+    }
+    return count;
+}
+
 uint64_t bus_end(const bus *self)
 {
     return hostlog_end(&self->log);

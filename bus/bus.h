@@ -132,6 +132,9 @@ uint64_t bus_room_hash(const bus *bus, hub_bytes name_space, hub_bytes room);
 void bus_interest_add(bus *bus, uint64_t room_hash);
 void bus_interest_drop(bus *bus, uint64_t room_hash);
 
+/* Incarnations that serve and read the log now: how many there are, and the first `most` of them. */
+size_t bus_readers(const bus *bus, uint32_t *incarnations, size_t most);
+
 /* Where the log ends now: what is published from now on has a position of at least this. */
 uint64_t bus_end(const bus *bus);
 

@@ -210,3 +210,19 @@ void room_leave_all(session *s)
     s->more = NULL;
     s->capacity = 0;
 }
+
+hub_bytes room_name_at(const session *s, size_t index)
+{
+    if (index >= s->rooms)
+        return hub_bytes_of(NULL, 0);
+    const room *r = membership_at((session *)(uintptr_t)s, (unsigned)index)->room;
+    return hub_bytes_of(r->names + r->name_space_length, r->name_length);
+}
+
+void rooms_each(hub_bytes name_space, void (*visit)(const room *r, void *arg), void *arg)
+{
+    for (size_t i = 0; i < rooms.bucket_count; i++)
+        for (const room *r = rooms.buckets[i]; r; r = r->next)
+            if (hub_equal(hub_bytes_of(r->names, r->name_space_length), name_space))
+                visit(r, arg);
+}

@@ -46,4 +46,11 @@ size_t room_size(hub_bytes name_space, hub_bytes name);
 
 size_t rooms_count(void);
 
+/* Name of a session's index-th membership, in no order but that the first it joined and has not left stays
+ * first; data NULL behind the last. */
+hub_bytes room_name_at(const session *s, size_t index);
+
+/* Visits the rooms of a name space. The visit may not join or leave any. */
+void rooms_each(hub_bytes name_space, void (*visit)(const room *r, void *arg), void *arg);
+
 #endif
