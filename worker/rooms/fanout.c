@@ -215,8 +215,8 @@ static void report_gap(void)
 /* To the sessions, or to who handles the kind. */
 static void hand_on(const bus_record *record, chunk *body)
 {
-    chunk *deflated = NULL, *polled = NULL;
-    const delivery what = {.record = record, .body = body, .deflated = &deflated, .polled = &polled};
+    chunk *deflated = NULL;
+    const delivery what = {.record = record, .body = body, .deflated = &deflated};
     uint16_t kind = record->message.kind;
     if (kind < RECORD_KINDS && fan.handlers[kind])
         fan.handlers[kind](&what);
@@ -224,8 +224,6 @@ static void hand_on(const bus_record *record, chunk *body)
         fanout_route(&what);
     if (deflated)
         chunk_drop(deflated);
-    if (polled)
-        chunk_drop(polled);
 }
 
 static void deliver_record(const bus_record *record)

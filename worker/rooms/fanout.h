@@ -52,7 +52,6 @@ struct delivery {
      * there is one receiver, who makes what it needs for itself.
      */
     chunk **deflated;
-    chunk **polled; /* the same for another form: what is answered to clients that poll */
 };
 
 /*

@@ -55,13 +55,13 @@ hub_status ack_call(hub_client *c, emission *event, double timeout, kept_packet 
     c->next_ack++;
     c->calls = &own;
     emission_address(event, PACKET_EVENT, c->name, own.number);
-    hub_status status = client_send_parking(c, event->parts, event->part_count, false);
+    hub_status status = sio_send_parking(c, event->parts, event->part_count, false);
     if (status == HUB_OK && !own.done) {
         own.parked = true;
         status = greenlet_park("an acknowledgement", timeout);
         own.parked = false;
     }
-    if (!own.done && (c = client_find(id)))
+    if (!own.done && (c = sio_client_find(id)))
         *place_of(c, own.number) = own.next;
     if (own.answer && status == HUB_ECANCELED) {
         packet_drop(own.answer);
@@ -142,7 +142,7 @@ void ack_client_gone(hub_client *c)
 hub_status ack_answer(hub_client *c, uint64_t number, emission *values)
 {
     emission_address(values, PACKET_ACK, c->name, number);
-    return client_send(c, values->parts, values->part_count, false);
+    return sio_send(c, values->parts, values->part_count, false);
 }
 
 /* The event that is with the client's handler and asks for this acknowledgement. */
@@ -159,12 +159,12 @@ static hub_status answer_here(hub_client *c, uint64_t number, emission *values)
     if (r)
         r->answered = true;
     emission_address(values, PACKET_ACK, c->name, number);
-    return client_send_parking(c, values->parts, values->part_count, false);
+    return sio_send_parking(c, values->parts, values->part_count, false);
 }
 
 static hub_status answer(hub_ack ack, emission *values)
 {
-    hub_client *c = client_find(ack.client);
+    hub_client *c = sio_client_find(ack.client);
     if (c)
         return answer_here(c, ack.number, values);
     return session_is_local(ack.client) ? HUB_ECLOSED : remote_answer(ack, values);

@@ -108,7 +108,7 @@ static bool is_skipped(const hub_client *c, bool is_volatile)
     return is_volatile && !engine_is_writable(c->engine);
 }
 
-hub_status client_send(hub_client *c, const engine_part *parts, size_t count, bool is_volatile)
+hub_status sio_send(hub_client *c, const engine_part *parts, size_t count, bool is_volatile)
 {
     if (!c->engine)
         return HUB_ECLOSED;
@@ -117,11 +117,11 @@ hub_status client_send(hub_client *c, const engine_part *parts, size_t count, bo
     return is_skipped(c, is_volatile) ? HUB_OK : engine_send(c->engine, parts, count);
 }
 
-hub_status client_send_parking(hub_client *c, const engine_part *parts, size_t count, bool is_volatile)
+hub_status sio_send_parking(hub_client *c, const engine_part *parts, size_t count, bool is_volatile)
 {
     hub_id id = c->session.id;
     for (;;) {
-        hub_status status = client_send(c, parts, count, is_volatile);
+        hub_status status = sio_send(c, parts, count, is_volatile);
         if (status != HUB_EAGAIN)
             return status;
         status = engine_wait(c->engine, HUB_FOREVER);
@@ -129,15 +129,14 @@ hub_status client_send_parking(hub_client *c, const engine_part *parts, size_t c
             return HUB_EFULL; /* nothing can be parked here */
         if (status != HUB_OK)
             return status;
-        if (!(c = client_find(id)))
+        if (!(c = sio_client_find(id)))
             return HUB_ECLOSED;
     }
 }
 
-hub_status client_send_frames(hub_client *c, chunk *frames)
+hub_status sio_send_frames(hub_client *c, chunk *frames)
 {
-    return c->admission ? hold_frames(c->admission, frames)
-                        : engine_send_frames(c->engine, frames, NULL, NULL);
+    return c->admission ? hold_frames(c->admission, frames) : engine_send_frames(c->engine, frames, NULL);
 }
 
 static void deliver(session *s, const delivery *what)
@@ -149,12 +148,12 @@ static void deliver(session *s, const delivery *what)
     else if (c->admission)
         hold_frames(c->admission, what->body);
     else if (!is_skipped(c, message->flags & RECORD_VOLATILE))
-        engine_send_frames(c->engine, what->body, what->polled, what->deflated);
+        engine_send_frames(c->engine, what->body, what->deflated);
 }
 
 static const session_kind client_kind = {.name = "socket.io", .deliver = deliver};
 
-hub_client *client_find(hub_id id)
+hub_client *sio_client_find(hub_id id)
 {
     session *s = session_find(id);
     return s && s->kind == &client_kind ? (hub_client *)s : NULL;
@@ -171,7 +170,7 @@ static void send_text(hub_client *c, packet_type type, hub_bytes data)
 
 /* ---- coming ---- */
 
-hub_client *client_new(sio_connection *to, const name_space *registered, hub_bytes name)
+hub_client *sio_client_new(sio_connection *to, const name_space *registered, hub_bytes name)
 {
     size_t own_name = registered->is_pattern ? name.length + 1 : 0;
     hub_client *c = calloc(1, sizeof *c + sio->session_size + own_name);
@@ -195,40 +194,38 @@ hub_client *client_new(sio_connection *to, const name_space *registered, hub_byt
     to->clients = c;
     to->client_count++;
     if (fanout_join(&c->session, hub_text(c->name), hub_bytes_of(NULL, 0)) != HUB_OK) {
-        client_gone(c, SIO_FORCED_SERVER_CLOSE);
+        sio_gone(c, SIO_FORCED_SERVER_CLOSE);
         return NULL;
     }
     return c;
 }
 
-void client_let_in(hub_client *c)
+void sio_let_in(hub_client *c)
 {
     char data[64];
     int length = snprintf(data, sizeof data, "{\"sid\":\"%s\"}", c->sid);
-    sio_connection *connection = client_connection(c);
+    sio_connection *wire = sio_connection_of(c);
     admission *a = c->admission;
     send_text(c, PACKET_CONNECT, hub_bytes_of(data, (size_t)length));
-    connection->joined = true;
-    if (!connection->draining)
-        wheel_cancel(&connection->timer);
+    wheel_cancel(&wire->timer);
     c->admission = NULL;
     c->let_in = true;
     for (held_frames *held = a->first; held; held = held->next)
-        engine_send_frames(c->engine, held->frames, NULL, NULL);
+        engine_send_frames(c->engine, held->frames, NULL);
     admission_free(a);
 }
 
-void client_refuse(hub_client *c)
+void sio_turn_away(hub_client *c)
 {
     hub_bytes words = c->admission->refusal.length ? buffer_bytes(&c->admission->refusal)
                                                    : hub_text("{\"message\":\"refused\"}");
     sio_refuse(c->engine, hub_text(c->name), words);
-    client_gone(c, SIO_FORCED_SERVER_CLOSE);
+    sio_gone(c, SIO_FORCED_SERVER_CLOSE);
 }
 
 /* ---- going ---- */
 
-void client_free(hub_client *c)
+void sio_client_free(hub_client *c)
 {
     runner_drop_inbox(c);
     admission_free(c->admission);
@@ -237,19 +234,19 @@ void client_free(hub_client *c)
 
 static void leave_connection(hub_client *c)
 {
-    sio_connection *connection = client_connection(c);
-    hub_client **at = &connection->clients;
+    sio_connection *wire = sio_connection_of(c);
+    hub_client **at = &wire->clients;
     while (*at != c)
         at = &(*at)->sibling;
     *at = c->sibling;
-    connection->client_count--;
-    if (c->inbox_full && --connection->full_inboxes == 0)
+    wire->client_count--;
+    if (c->inbox_full && --wire->full_inboxes == 0)
         engine_pause(c->engine, false);
     c->inbox_full = false;
     c->engine = NULL;
 }
 
-void client_gone(hub_client *c, sio_reason reason)
+void sio_gone(hub_client *c, sio_reason reason)
 {
     if (!c->engine)
         return;
@@ -266,7 +263,7 @@ void client_gone(hub_client *c, sio_reason reason)
     if (c->close_due || c->inbox)
         runner_wake(c);
     else
-        client_free(c);
+        sio_client_free(c);
 }
 
 /* Tells one client of a connection. */
@@ -275,10 +272,10 @@ static void disconnect_one(hub_client *c)
     if (c->let_in)
         send_text(c, PACKET_DISCONNECT, hub_bytes_of(NULL, 0));
     runner_drop_inbox(c);
-    client_gone(c, SIO_SERVER_DISCONNECT);
+    sio_gone(c, SIO_SERVER_DISCONNECT);
 }
 
-void client_disconnect(hub_client *c, bool close)
+void sio_disconnect(hub_client *c, bool close)
 {
     if (!c->engine)
         return;
@@ -287,8 +284,8 @@ void client_disconnect(hub_client *c, bool close)
         disconnect_one(c);
         return;
     }
-    sio_connection *connection = client_connection(c);
-    while (connection->clients)
-        disconnect_one(connection->clients);
+    sio_connection *wire = sio_connection_of(c);
+    while (wire->clients)
+        disconnect_one(wire->clients);
     engine_close(e, SIO_FORCED_SERVER_CLOSE);
 }

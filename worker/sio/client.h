@@ -38,11 +38,10 @@ typedef struct sio_connection {
     engine *engine;
     hub_client *clients; /* of its namespaces, the newest first */
     kept_packet *assembly;
-    wheel_timer timer;   /* until it has joined a namespace; then, of a drain */
+    wheel_timer timer;   /* until it has joined a namespace */
     uint32_t rate_since; /* tick */
     uint32_t rate_count;
     uint16_t client_count, full_inboxes;
-    bool joined, draining;
 } sio_connection;
 
 /* While a client is not let in yet. */
@@ -94,7 +93,7 @@ struct hub_client {
 /* The worker's settings; set by sio_open. */
 extern const sio_server *sio;
 
-static inline sio_connection *client_connection(const hub_client *c)
+static inline sio_connection *sio_connection_of(const hub_client *c)
 {
     return engine_state(c->engine);
 }
@@ -102,41 +101,41 @@ static inline sio_connection *client_connection(const hub_client *c)
 /* ---- socketio.c ---- */
 
 /* Answers CONNECT with an error: an object of JSON. */
-void sio_refuse(engine *e, hub_bytes name_space, hub_bytes data);
+void sio_refuse(engine *e, hub_bytes name, hub_bytes data);
 
 /* ---- client.c ---- */
 
 /* A client that asks to be let in. NULL without memory, or when the table of sessions is full. */
-hub_client *client_new(sio_connection *to, const name_space *registered, hub_bytes name);
+hub_client *sio_client_new(sio_connection *to, const name_space *registered, hub_bytes name);
 
 /* The client of an id in this worker, let in or not; NULL when it is gone, or is something else. */
-hub_client *client_find(hub_id id);
+hub_client *sio_client_find(hub_id id);
 
 /* Answers CONNECT, and sends what was held back meanwhile. Refuses it, with what the handler said. */
-void client_let_in(hub_client *c);
-void client_refuse(hub_client *c);
+void sio_let_in(hub_client *c);
+void sio_turn_away(hub_client *c);
 
 /*
  * Sends a message's parts to one client, behind its CONNECT packet. A volatile one is dropped when it cannot
  * leave at once. Errors: those of engine_send.
  */
-hub_status client_send(hub_client *c, const engine_part *parts, size_t count, bool is_volatile);
+hub_status sio_send(hub_client *c, const engine_part *parts, size_t count, bool is_volatile);
 
 /* The same, and parks while its queue is full, if its endpoint's policy is to block. HUB_ECANCELED too. */
-hub_status client_send_parking(hub_client *c, const engine_part *parts, size_t count, bool is_volatile);
+hub_status sio_send_parking(hub_client *c, const engine_part *parts, size_t count, bool is_volatile);
 
 /* The same as client_send with frames that others may share. */
-hub_status client_send_frames(hub_client *c, chunk *frames);
+hub_status sio_send_frames(hub_client *c, chunk *frames);
 
 /* It is in this namespace no more, for whatever reason. What it sent before is still handled, its disconnect
  * handler comes last, then it is freed. Hub context or greenlet; runs no handler before it returns. */
-void client_gone(hub_client *c, sio_reason reason);
+void sio_gone(hub_client *c, sio_reason reason);
 
 /* The server's wish: tells it so; with `close` all namespaces, and the connection. What it sent is not
  * handled any more. */
-void client_disconnect(hub_client *c, bool close);
+void sio_disconnect(hub_client *c, bool close);
 
-void client_free(hub_client *c); /* neither engine nor greenlet is left */
+void sio_client_free(hub_client *c); /* neither engine nor greenlet is left */
 
 /* ---- runner.c ---- */
 

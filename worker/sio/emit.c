@@ -31,7 +31,7 @@ static const char *name_space_of(const hub_to *to)
 static hub_status emit_here(hub_client *c, emission *m, bool is_volatile)
 {
     emission_address(m, PACKET_EVENT, c->name, PACKET_NO_ID);
-    return client_send_parking(c, m->parts, m->part_count, is_volatile);
+    return sio_send_parking(c, m->parts, m->part_count, is_volatile);
 }
 
 static hub_status emit_remote(const bus_message *about, const emission *m, bool local)
@@ -44,7 +44,7 @@ static hub_status emit_remote(const bus_message *about, const emission *m, bool 
 
 static hub_status emit_to_client(const hub_to *to, emission *m)
 {
-    hub_client *c = client_find(to->client);
+    hub_client *c = sio_client_find(to->client);
     if (to->client == to->except)
         return HUB_OK;
     if (c)
@@ -52,12 +52,11 @@ static hub_status emit_to_client(const hub_to *to, emission *m)
                                                                       : emit_here(c, m, to->is_volatile);
     if (session_is_local(to->client))
         return HUB_ECLOSED;
-    hub_bytes name_space = hub_text(to->name_space);
+    hub_bytes space = hub_text(to->name_space);
     uint16_t flags = to->is_volatile ? RECORD_VOLATILE : 0;
-    return to->local
-               ? HUB_OK
-               : emit_remote(&(bus_message){.target = to->client, .name_space = name_space, .flags = flags},
-                             m, false);
+    return to->local ? HUB_OK
+                     : emit_remote(&(bus_message){.target = to->client, .name_space = space, .flags = flags},
+                                   m, false);
 }
 
 /* ---- many ---- */
@@ -95,16 +94,15 @@ static hub_status emit_record(const bus_message *audience, void *arg)
 
 static hub_status emit_to_many(const hub_to *to, emission *m)
 {
-    const char *name_space = name_space_of(to);
-    emission_address(m, PACKET_EVENT, name_space, PACKET_NO_ID);
+    const char *space = name_space_of(to);
+    emission_address(m, PACKET_EVENT, space, PACKET_NO_ID);
     emitting e = {m, emission_frames(m), to->local};
-    return e.frames.data ? audience_each(to, hub_text(name_space), sid_read_public, emit_record, &e)
-                         : HUB_ENOMEM;
+    return e.frames.data ? audience_each(to, hub_text(space), sid_read_public, emit_record, &e) : HUB_ENOMEM;
 }
 
-static bool is_name(const char *name_space)
+static bool is_name(const char *space)
 {
-    return !name_space || (name_space[0] == '/' && strlen(name_space) <= BUS_NAME_MAX);
+    return !space || (space[0] == '/' && strlen(space) <= BUS_NAME_MAX);
 }
 
 hub_status hub_emitv(hub_to to, const char *event, const char *format, va_list values)
@@ -173,8 +171,8 @@ static hub_status ask(const hub_to *to, const remote_request *request)
 {
     asking a = {*request, to->local, 0};
     /* A single client is meant in whichever namespace it is, unless one is named. */
-    hub_bytes name_space = hub_text(to->client ? to->name_space : name_space_of(to));
-    return audience_each(to, name_space, sid_read_public, ask_record, &a);
+    hub_bytes space = hub_text(to->client ? to->name_space : name_space_of(to));
+    return audience_each(to, space, sid_read_public, ask_record, &a);
 }
 
 static hub_status act(const hub_to *to, remote_action action, hub_bytes body)
@@ -243,9 +241,9 @@ hub_status hub_fetch_clients(hub_to to, double timeout, hub_value *clients)
     return ask_and_wait(&to, &(remote_request){.action = REMOTE_CLIENTS}, timeout, clients);
 }
 
-hub_status hub_fetch_rooms(const char *name_space, double timeout, hub_value *rooms)
+hub_status hub_fetch_rooms(const char *space, double timeout, hub_value *rooms)
 {
-    hub_to to = {.name_space = name_space};
+    hub_to to = {.name_space = space};
     return ask_and_wait(&to, &(remote_request){.action = REMOTE_ROOMS}, timeout, rooms);
 }
 
@@ -317,7 +315,7 @@ hub_status hub_call(hub_id client, double timeout, hub_value *answer, const char
     va_start(values, format);
     hub_status status = emission_event(m, event, format, values);
     va_end(values);
-    hub_client *c = client_find(client);
+    hub_client *c = sio_client_find(client);
     if (status == HUB_OK && !greenlet_current())
         status = HUB_ESTATE;
     if (status == HUB_OK)

@@ -84,7 +84,7 @@ hub_status hub_client_disconnect(hub_client *c, bool close)
 {
     if (!c->engine)
         return HUB_ECLOSED;
-    client_disconnect(c, close);
+    sio_disconnect(c, close);
     return HUB_OK;
 }
 

@@ -55,7 +55,7 @@ void remote_collect(hub_client *c, const delivery *what)
 static hub_client *next_client(size_t *at)
 {
     while (*at < acting.count) {
-        hub_client *c = client_find(acting.ids[(*at)++]);
+        hub_client *c = sio_client_find(acting.ids[(*at)++]);
         if (c)
             return c;
     }
@@ -84,7 +84,7 @@ static void emit(const request *r)
     emission *m = c ? unpack(r->body) : NULL;
     if (m) {
         emission_address(m, PACKET_EVENT, c->name, PACKET_NO_ID);
-        client_send(c, m->parts, m->part_count, acting.view.header.flags & RECORD_VOLATILE);
+        sio_send(c, m->parts, m->part_count, acting.view.header.flags & RECORD_VOLATILE);
     }
     emission_give(m);
 }
@@ -117,7 +117,7 @@ static void call(const request *r)
     }
     uint32_t asked = 0;
     for (; c && frames; c = next_client(&at)) {
-        if (client_send_frames(c, frames) != HUB_OK)
+        if (sio_send_frames(c, frames) != HUB_OK)
             continue;
         ack_asked(c, gather_number(r->head.collector), r->head.collector);
         asked++;
@@ -150,7 +150,7 @@ static void disconnect(const request *r)
     size_t at = 0;
     bool close = r->body.length && *(const char *)r->body.data;
     for (hub_client *c; (c = next_client(&at));)
-        client_disconnect(c, close);
+        sio_disconnect(c, close);
 }
 
 /* ---- lists ---- */
@@ -177,7 +177,7 @@ static void describe(buffer *to, const hub_client *c)
         first = false;
     }
     buffer_printf(to, "],\"handle\":\"%llu\",\"slot\":%u}", (unsigned long long)c->session.id,
-                  hub_worker().slot);
+                  (unsigned)row_slot(atomic_load(&connections_row()->word)));
 }
 
 static void list_clients(const request *r)

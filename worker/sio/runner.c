@@ -28,7 +28,7 @@ static kept_packet *take(hub_client *c)
     c->inbox_bytes -= oldest->bytes;
     if (c->inbox_full && c->inbox_bytes <= sio->inbox / 2) {
         c->inbox_full = false;
-        if (--client_connection(c)->full_inboxes == 0)
+        if (--sio_connection_of(c)->full_inboxes == 0)
             engine_pause(c->engine, false);
     }
     return oldest;
@@ -46,7 +46,7 @@ static void put(hub_client *c, kept_packet *kept)
     c->inbox_bytes += kept->bytes;
     if (!c->inbox_full && c->inbox_bytes > sio->inbox) {
         c->inbox_full = true;
-        if (client_connection(c)->full_inboxes++ == 0)
+        if (sio_connection_of(c)->full_inboxes++ == 0)
             engine_pause(c->engine, true);
     }
 }
@@ -106,12 +106,12 @@ static void run_connect(hub_client *c)
     if (!c->engine)
         return; /* gone meanwhile */
     if (status == HUB_OK) {
-        client_let_in(c);
+        sio_let_in(c);
         return;
     }
     if (failed(status) && !c->admission->refusal.length)
         log_error("%s: the connect handler failed: %s", c->registered->label, hub_status_text(status));
-    client_refuse(c);
+    sio_turn_away(c);
 }
 
 /* The next thing to do for a client, in order. False: nothing. */
@@ -144,7 +144,7 @@ static void run_all(hub_client *c)
             hub_yield();
     c->greenlet = NULL;
     if (!c->engine)
-        client_free(c);
+        sio_client_free(c);
 }
 
 /* ---- their greenlets ---- */
@@ -199,7 +199,7 @@ static void on_retry(wheel_timer *timer)
         list = c->next_waiting;
         c->waiting = false;
         if (!c->engine && !c->inbox && !c->close_due)
-            client_free(c);
+            sio_client_free(c);
         else
             runner_wake(c);
     }

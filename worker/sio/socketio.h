@@ -17,6 +17,7 @@
 #ifndef WORKER_SIO_SOCKETIO_H
 #define WORKER_SIO_SOCKETIO_H
 
+#include "bus/bus.h"
 #include "worker/sio/engine.h"
 #include "worker/sio/namespace.h"
 
@@ -28,7 +29,6 @@ typedef struct sio_server {
     unsigned max_attachments, max_depth, max_namespaces;
     unsigned packet_rate; /* packets a second of one connection; 0: any number */
     size_t inbox;         /* bytes of packets that wait for a client's handler before it is not read on */
-    double drain_time;    /* closes of a draining worker are spread over so many seconds; 0: all at once */
 } sio_server;
 
 /* One server a worker, after fanout_open; the structure must outlive it. Errors: HUB_ENOMEM. */
