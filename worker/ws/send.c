@@ -243,9 +243,20 @@ hub_status send_frames(hub_ws *ws, chunk *frames, chunk **deflated, bool shared)
     return sent(ws, status);
 }
 
+/* Nothing waits for it that the socket has not taken. */
+static bool takes_at_once(const connection *c)
+{
+    return !c->closed && !c->finishing && !c->want_write && !c->paused_output;
+}
+
 void send_delivery(session *s, const delivery *what)
 {
     hub_ws *ws = (hub_ws *)s;
-    if (what->record->message.kind == RECORD_WS_FRAME && !ws->close_sent && ws->connection)
+    const bus_message *message = &what->record->message;
+    if (message->kind != RECORD_WS_FRAME || ws->close_sent || !ws->connection)
+        return;
+    if ((message->flags & RECORD_VOLATILE) && !takes_at_once(ws->connection))
+        client_count(&connections_row()->dropped);
+    else
         send_frames(ws, what->body, what->deflated, true);
 }

@@ -56,6 +56,48 @@ static void direct_sends_and_broadcasts_keep_the_order_in_which_they_were_made(v
     client_close(&b);
 }
 
+static hub_status send_in_all_ways(hub_ws *ws, const hub_message *m, void *arg)
+{
+    (void)arg;
+    assert_int_equal(hub_join(ws, "mine"), HUB_OK);
+    hub_bytes rooms[] = {hub_text("lobby"), hub_text("mine")}, mine[] = {hub_text("mine")};
+    hub_to several = hub_to_rooms(rooms, 2);
+    assert_int_equal(hub_send(several, m->type, hub_text("once")), HUB_OK);
+    assert_int_equal(hub_send(hub_except_rooms(several, mine, 1), m->type, hub_text("not me")), HUB_OK);
+    assert_int_equal(hub_send(hub_except_rooms(hub_to_everyone(), mine, 1), m->type, hub_text("nor now")),
+                     HUB_OK);
+    assert_int_equal(hub_send(hub_volatile(hub_to_room("mine")), m->type, hub_text("volatile")), HUB_OK);
+    assert_int_equal(hub_send(hub_volatile(hub_to_client(hub_ws_id(ws))), m->type, hub_text("me")), HUB_OK);
+    uint64_t end = bus_end(world.bus);
+    assert_int_equal(hub_send(hub_local_only(hub_to_everyone()), m->type, hub_text("here")), HUB_OK);
+    assert_true(bus_end(world.bus) == end);
+    hub_to both = several;
+    both.room = hub_text("");
+    rooms[1] = hub_text("");
+    assert_int_equal(hub_send(both, m->type, hub_text("x")), HUB_EINVAL);
+    return HUB_OK;
+}
+
+static void an_audience_may_be_several_rooms_without_some_or_of_this_worker(void **state)
+{
+    (void)state;
+    static client a, b;
+    serve_ws("/ways", (ws_route){.on_open = join_lobby, .on_message = send_in_all_ways});
+    ws_connect(&a, "/ways");
+    ws_connect(&b, "/ways");
+    ws_say(&a, "go");
+    ws_expect_text(&a, "once");
+    ws_expect_text(&a, "volatile");
+    ws_expect_text(&a, "me");
+    ws_expect_text(&a, "here");
+    ws_expect_text(&b, "once");
+    ws_expect_text(&b, "not me");
+    ws_expect_text(&b, "nor now");
+    ws_expect_text(&b, "here");
+    client_close(&a);
+    client_close(&b);
+}
+
 /* It would become the opcode: 8, say, would be a close frame in everybody's stream. */
 static void a_type_that_is_no_message_is_refused(void **state)
 {
@@ -186,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(direct_sends_and_broadcasts_keep_the_order_in_which_they_were_made),
+        TEST(an_audience_may_be_several_rooms_without_some_or_of_this_worker),
         TEST(a_type_that_is_no_message_is_refused),
         TEST(a_broadcast_of_one_turn_leaves_in_one_write_a_client),
         TEST(an_id_whose_client_is_gone_names_nobody),
