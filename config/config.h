@@ -99,6 +99,11 @@ typedef struct config {
     size_t sio_max_payload;        /* bytes of a message, or of a POST's body */
     unsigned sio_packets_a_poll;   /* in one answer; 0: no limit */
     size_t sio_compress_threshold; /* bytes of an answer to a poll that is compressed, at least; 0: none is */
+    double sio_connect_timeout;    /* in which a connection must join a namespace; 0: it need not */
+    unsigned sio_max_attachments;  /* of one packet */
+    unsigned sio_max_depth;        /* of arrays and objects within each other */
+    unsigned sio_max_namespaces;   /* of one connection */
+    unsigned sio_packet_rate;      /* packets a second of one connection; 0: any number */
 
     /* output queue of one client */
     size_t queue_soft, queue_hard; /* bytes */

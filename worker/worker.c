@@ -21,6 +21,7 @@
 #include "worker/sio/engine_app.h"
 #include "worker/sio/relay.h"
 #include "worker/sio/sid.h"
+#include "worker/sio/socketio.h"
 #include "worker/ws/websocket.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ static struct worker {
     http_server http;
     networks proxies, forwarders;
     ws_server ws;
+    sio_server sio;
     ev_signal terminate, interrupt, quit;
     ev_io master_gone, log_files;
     ev_timer heartbeat, grace, poll_end;
@@ -414,8 +416,19 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
         .deflate = deflate_mode_of(settings->ws_deflate),
         .deflate_threshold = settings->ws_deflate_threshold,
     };
+    worker.sio = (sio_server){
+        .name_spaces = app_name_spaces(worker.app),
+        .session_size = app_session_size(worker.app),
+        .connect_timeout = settings->sio_connect_timeout,
+        .max_attachments = settings->sio_max_attachments,
+        .max_depth = settings->sio_max_depth,
+        .max_namespaces = settings->sio_max_namespaces,
+        .packet_rate = settings->sio_packet_rate,
+        .inbox = settings->sio_max_payload > SIO_INBOX_MIN ? settings->sio_max_payload : SIO_INBOX_MIN,
+    };
     http_open(&worker.http);
     ws_open(&worker.ws);
+    sio_open(&worker.sio, worker.bus);
     srandom((unsigned)clock_monotonic_ns() ^ (unsigned)getpid());
     engine_app_open();
     hub_status status = engines_open();

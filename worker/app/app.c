@@ -35,6 +35,7 @@ struct hub_app {
     bool in_setup;
     hook *start, *stop;
     owned *owned;
+    app_socketio_part socketio;
 };
 
 /* ---- loading ---- */
@@ -100,6 +101,8 @@ hub_status app_setup(hub_app *app, error *why)
 {
     app->in_setup = true;
     hub_status status = app->module->setup(app);
+    if (status == HUB_OK)
+        status = socketio_complete(app);
     app->in_setup = false;
     if (status != HUB_OK)
         return error_set(why, status, "application '%s': its setup failed: %s", app_name(app),
@@ -112,6 +115,7 @@ void app_free(hub_app *app)
     if (!app)
         return;
     router_free(app->router);
+    name_spaces_free(&app->socketio.name_spaces);
     for (owned *o = app->owned, *next; o; o = next) {
         next = o->next;
         o->free(o->memory);
@@ -398,4 +402,14 @@ hub_status app_add_route(hub_app *app, const char *method, const char *pattern, 
 hub_status app_told(hub_status status, const char *call, const char *method, const char *pattern)
 {
     return told(status, call, method, pattern);
+}
+
+app_socketio_part *app_socketio(hub_app *app)
+{
+    return &app->socketio;
+}
+
+const name_spaces *app_name_spaces(const hub_app *app)
+{
+    return &app->socketio.name_spaces;
 }

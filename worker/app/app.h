@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "config/config.h"
 #include "worker/http/router.h"
+#include "worker/sio/namespace.h"
 
 /*
  * Loads the shared object `path` and checks its declaration. `config` must outlive the application; relative
@@ -36,5 +37,6 @@ void app_free(hub_app *app);
 const router *app_router(const hub_app *app);
 const char *app_name(const hub_app *app);
 size_t app_session_size(const hub_app *app);
+const name_spaces *app_name_spaces(const hub_app *app); /* of Socket.IO */
 
 #endif

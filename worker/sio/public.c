@@ -106,3 +106,11 @@ hub_status hub_refuse(hub_client *c, const char *message, const char *format, ..
     emission_give(m);
     return status == HUB_OK ? HUB_EFAIL : status;
 }
+
+hub_status hub_client_drop(hub_client *c)
+{
+    if (!c->engine)
+        return HUB_ECLOSED;
+    engine_drop(c->engine);
+    return HUB_OK;
+}

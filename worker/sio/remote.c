@@ -335,13 +335,12 @@ hub_status remote_answer(hub_ack ack, const emission *values)
 
 /* ---- the worker ---- */
 
-hub_status remote_open(bus *log)
+void remote_open(bus *log)
 {
     acting.ids = NULL;
     acting.count = acting.capacity = 0;
     gather_open(log);
     fanout_handle(RECORD_SIO_REQUEST, on_request);
-    return HUB_OK;
 }
 
 void remote_close(void)

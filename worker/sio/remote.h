@@ -29,7 +29,7 @@ typedef struct remote_request {
     int part_count;
 } remote_request;
 
-hub_status remote_open(bus *bus);
+void remote_open(bus *bus);
 void remote_close(void);
 
 /*

@@ -230,12 +230,12 @@ const engine_user sio_user = {
 
 /* ---- the worker ---- */
 
-hub_status sio_open(const sio_server *server, bus *log)
+void sio_open(const sio_server *server, bus *log)
 {
     sio = server;
     wheel_handle(TIMER_KIND, on_timer);
     runner_open();
-    return remote_open(log);
+    remote_open(log);
 }
 
 void sio_close(void)

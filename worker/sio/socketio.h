@@ -31,8 +31,10 @@ typedef struct sio_server {
     size_t inbox;         /* bytes of packets that wait for a client's handler before it is not read on */
 } sio_server;
 
-/* One server a worker, after fanout_open; the structure must outlive it. Errors: HUB_ENOMEM. */
-hub_status sio_open(const sio_server *server, bus *bus);
+enum { SIO_INBOX_MIN = 64 * 1024 };
+
+/* One server a worker, after fanout_open; the structure must outlive it. */
+void sio_open(const sio_server *server, bus *bus);
 void sio_close(void);
 
 /* The user of an endpoint's engines; its `arg` is not used. */
