@@ -103,9 +103,13 @@ static void admission_free(admission *a)
 
 /* ---- sending ---- */
 
+/* What is volatile is dropped for a client that cannot take it at once. */
 static bool is_skipped(const hub_client *c, bool is_volatile)
 {
-    return is_volatile && !engine_is_writable(c->engine);
+    if (!is_volatile || engine_is_writable(c->engine))
+        return false;
+    row_count(&connections_row()->dropped, 1);
+    return true;
 }
 
 hub_status sio_send(hub_client *c, const engine_part *parts, size_t count, bool is_volatile)

@@ -256,7 +256,7 @@ void send_delivery(session *s, const delivery *what)
     if (message->kind != RECORD_WS_FRAME || ws->close_sent || !ws->connection)
         return;
     if ((message->flags & RECORD_VOLATILE) && !takes_at_once(ws->connection))
-        client_count(&connections_row()->dropped);
+        row_count(&connections_row()->dropped, 1);
     else
         send_frames(ws, what->body, what->deflated, true);
 }

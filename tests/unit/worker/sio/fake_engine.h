@@ -202,4 +202,10 @@ void engine_close(engine *e, sio_reason reason)
     e->reason = reason;
 }
 
+void engine_drop(engine *e)
+{
+    e->closed = true;
+    e->reason = SIO_TRANSPORT_CLOSE;
+}
+
 #endif

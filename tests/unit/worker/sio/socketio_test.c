@@ -395,6 +395,18 @@ static void too_many_attachments_are_a_parse_error(void **state)
     assert_true(a->closed);
 }
 
+static void a_packet_that_nests_too_deep_is_a_parse_error(void **state)
+{
+    (void)state;
+    server.max_depth = 3;
+    join_main(a);
+    wire_say(a, "2[\"note\",[[1]]]");
+    assert_false(a->closed);
+    wire_say(a, "2[\"note\",[[[1]]]]");
+    assert_int_equal(a->reason, SIO_PARSE_ERROR);
+    assert_true(a->closed);
+}
+
 static void attachments_that_never_come_are_freed_with_their_connection(void **state)
 {
     (void)state;
@@ -869,6 +881,7 @@ int main(void)
         T(an_event_with_attachments_comes_when_the_last_is_there),
         T(binary_that_was_not_announced_is_a_parse_error),
         T(too_many_attachments_are_a_parse_error),
+        T(a_packet_that_nests_too_deep_is_a_parse_error),
         T(attachments_that_never_come_are_freed_with_their_connection),
         T(events_wait_for_a_parked_handler_in_order),
         T(a_full_inbox_stops_the_reading),
