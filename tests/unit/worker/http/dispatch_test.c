@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests that are served in hub context, at once or later. */
 #include "../server.h"
+#include "worker/http/access.h"
 
 enum { KEPT_MAX = 64 };
 
@@ -403,6 +404,32 @@ static void a_request_whose_connection_is_closed_may_still_be_done(void **state)
     client_close(&c);
 }
 
+static void kept_requests_are_logged_by_what_became_of_them(void **state)
+{
+    (void)state;
+    error why;
+    int ends[2];
+    char lines[100];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(access_open(&(access_options){.format = "%(m)s %(s)s", .fd = ends[1]}, &why), HUB_OK);
+    routes();
+    static client c, other;
+    poll_with(&c);
+    poll_with(&other);
+    finish(0, "answer");
+    expect_text(&c, "answer");
+    client_close(&other);
+    wait_lost(1);
+    access_flush(NULL);
+    ssize_t length = read(ends[0], lines, sizeof lines - 1);
+    lines[length > 0 ? length : 0] = '\0';
+    assert_string_equal(lines, "GET 200\nGET 499\n");
+    client_close(&c);
+    access_close();
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ---- the worker's end ---- */
 
 static void draining_waits_for_a_kept_request_and_ends_its_connection(void **state)
@@ -444,6 +471,7 @@ int main(void)
         TEST(a_client_that_ended_before_its_request_is_kept_gets_the_answers_before_it),
         TEST(who_keeps_a_request_is_told_when_its_connection_breaks),
         TEST(a_request_whose_connection_is_closed_may_still_be_done),
+        TEST(kept_requests_are_logged_by_what_became_of_them),
         TEST(draining_waits_for_a_kept_request_and_ends_its_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
