@@ -28,6 +28,7 @@ handover *handover_new(void)
     if (!self)
         return NULL;
     self->channel = self->owners = self->region = self->master_doorbell = self->module = self->console = -1;
+    predecessors_open(&self->before);
     self->parent_pipe[0] = self->parent_pipe[1] = -1;
     for (unsigned i = 0; i < REGION_ROWS; i++) {
         self->doorbells[i] = -1;
@@ -175,6 +176,8 @@ size_t handover_descriptors(const handover *self, int descriptors[HANDOVER_DESCR
     add(descriptors, &count, self->parent_pipe[1]);
     add(descriptors, &count, self->module);
     add(descriptors, &count, self->console);
+    for (unsigned i = 0; i < PREDECESSORS_MAX; i++)
+        add(descriptors, &count, self->before.fds[i]);
     for (uint32_t i = 0; i < self->activated; i++)
         add(descriptors, &count, INHERIT_FIRST + (int)i);
     for (uint32_t i = 0; i < self->worker_count; i++)

@@ -11,10 +11,11 @@
 #include "config/config.h"
 #include "master/inherit.h"
 #include "master/listener.h"
+#include "master/predecessors.h"
 
 enum {
-    HANDOVER_VERSION = 3, /* raised whenever a structure below changes */
-    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 4 * REGION_ROWS + INHERIT_MAX + 9,
+    HANDOVER_VERSION = 4, /* raised whenever a structure below changes */
+    HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 4 * REGION_ROWS + INHERIT_MAX + PREDECESSORS_MAX + 9,
 };
 
 typedef enum handover_mode {
@@ -53,6 +54,7 @@ typedef struct handover {
     uint32_t generations[CONFIG_WORKERS_MAX];
     uint32_t activated; /* sockets of a service manager, from descriptor INHERIT_FIRST on */
     int32_t console;    /* standard error as it was before a file stood in for it; -1: it is there */
+    predecessors before;
     uint32_t listener_count;
     handover_listener listeners[LISTENERS_MAX];
 

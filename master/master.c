@@ -228,6 +228,7 @@ int master_run(const master_options *options)
     master->begun_ns = clock_monotonic_ns();
     open_notify(master);
     master->upgrade.channel = master->upgrade.owners_fd = -1;
+    predecessors_open(&master->upgrade.before);
 
     fflush(NULL); /* else every child would write again what is still buffered */
     if (start_open(master, &failure) != HUB_OK ||

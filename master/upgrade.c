@@ -163,6 +163,15 @@ void upgrade_turn(upgrade *self)
     }
 }
 
+/* ---- signals for all ---- */
+
+void upgrade_forward(const upgrade *self, int number)
+{
+    if (self->phase == UPGRADE_GIVING && self->greeted && self->other)
+        kill(self->other, number);
+    predecessors_tell(&self->before, number);
+}
+
 /* ---- the end ---- */
 
 void upgrade_settle(upgrade *self)
@@ -183,6 +192,7 @@ void upgrade_close(upgrade *self)
 {
     if (self->inherited)
         listener_close_all(&self->unwanted);
+    predecessors_close(&self->before);
     upgrade_close_fd(&self->channel);
     upgrade_close_fd(&self->owners_fd);
     owners_close(self->owners);

@@ -26,6 +26,7 @@
 #include "master/crew.h"
 #include "master/handover.h"
 #include "master/owners.h"
+#include "master/predecessors.h"
 
 /* The environment variable that names the descriptor. */
 #define UPGRADE_VARIABLE "HUBBUB_UPGRADE"
@@ -57,6 +58,7 @@ typedef struct upgrade {
     /* its own */
     upgrade_phase phase;
     pid_t other;
+    predecessors before; /* whose workers still finish */
     int channel, owners_fd;
     owners *owners;
     unsigned taken;     /* slots that changed hands so far */
@@ -110,9 +112,6 @@ void upgrade_take_back(upgrade *self);
 /* This master ends by itself: the new one goes on without it. */
 void upgrade_leave(upgrade *self);
 
-/* The new master gets a signal that is for the whole server, if it can take one already. */
-void upgrade_forward(const upgrade *self, int number);
-
 /* A process was reaped; true when it was the new master, or the one that tried. The facts are for the case
  * that this process now executes the new program: then it does not return. */
 bool upgrade_reaped(upgrade *self, pid_t pid, int status, const upgrade_facts *facts);
@@ -144,6 +143,10 @@ void upgrade_take(upgrade *self, slot *place);
 bool upgrade_give_back(upgrade *self, const char *why);
 
 /* ---- in both ---- */
+
+/* A signal that is for all workers of the server: the new master gets it while slots are given to it, and
+ * those before while their workers still finish. */
+void upgrade_forward(const upgrade *self, int number);
 
 /* Whether this master may fill a slot. */
 bool upgrade_owns(const upgrade *self, unsigned number);

@@ -64,6 +64,7 @@ static hub_status start_next(upgrade *self, const upgrade_facts *facts, handover
     if (status != HUB_OK)
         goto out;
     inventory_write(what, mode, self->crew, self->listeners, facts);
+    what->before = self->before;
     what->channel = ends[1];
     what->owners = self->owners_fd;
     status = fork_next(self, what, failure);
@@ -186,12 +187,6 @@ void upgrade_leave(upgrade *self)
     self->dismissed = true;
     self->phase = UPGRADE_GIVEN;
     self->deadline_ns = 0;
-}
-
-void upgrade_forward(const upgrade *self, int number)
-{
-    if (self->other && self->greeted && (self->phase == UPGRADE_GIVING || self->phase == UPGRADE_GIVEN))
-        kill(self->other, number);
 }
 
 /* ---- how the child ended ---- */

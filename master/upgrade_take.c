@@ -121,6 +121,7 @@ hub_status upgrade_inherit(upgrade *self, handover *from, const config *settings
     found = NULL;
     self->other = from->mode == HANDOVER_BESIDE ? from->master : 0;
     self->channel = from->channel;
+    self->before = from->before;
     self->owners_fd = from->owners;
     adopt_listeners(self, settings);
     memcpy(self->crew->generations, from->generations, sizeof from->generations);
@@ -203,6 +204,8 @@ void upgrade_go_on_alone(upgrade *self)
 {
     if (self->phase != UPGRADE_TAKEN)
         take_rest(self);
+    if (self->channel >= 0) /* it lives, so the number is its own */
+        predecessors_add(&self->before, self->other);
     self->named(self->arg, getpid());
     self->alone(self->arg, self->other);
     upgrade_settle(self); /* only now: the old master waits for it (upgrade_is_waited_for) */

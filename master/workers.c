@@ -161,6 +161,7 @@ void workers_end(struct master *master)
     if (master->phase == MASTER_ENDING)
         return;
     log_info("ending at once");
+    predecessors_tell(&master->upgrade.before, SIGINT);
     reload_cancel(master, "the server ends");
     notify_stopping(&master->notify);
     upgrade_leave(&master->upgrade);

@@ -80,7 +80,7 @@ static void on_poll_end(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)timer, (void)events;
     connections_drain(); /* also those that were accepted at the last moment */
     engines_drain(worker.ws.drain_time);
-    if (connections_count() == 0)
+    if (connections_count() == 0 && post_count().waiting == 0)
         stop();
 }
 

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from client import Http, get
+from client import Http, WebSocket, get
 from hubbub import PATIENCE, alive, wait_for
 from listeners_test import At, Manager, is_refused, write_binds
 from privileges_test import AS_SOMEBODY, app, assert_is_somebody, capabilities  # noqa: F401 (a fixture)
@@ -109,9 +109,15 @@ def test_a_master_that_ends_while_another_one_takes_over_closes_no_queue(upgrada
 
 # ---- logs -----------------------------------------------------------------------------------------------------------
 
-def paths_of(server, folder):
+def paths_of(server):
     """Where the standard error of each process of a server leads."""
-    return {os.readlink(f"/proc/{pid}/fd/2") for pid in server.members()}
+    def lead(pid):
+        try:
+            return os.readlink(f"/proc/{pid}/fd/2")
+        except FileNotFoundError:  # it has ended
+            return None
+
+    return {lead(pid) for pid in server.members()} - {None}
 
 
 def test_log_files_are_opened_anew_by_the_new_master_and_its_workers(upgradable, tmp_path):
@@ -125,7 +131,7 @@ def test_log_files_are_opened_anew_by_the_new_master_and_its_workers(upgradable,
     error.rename(tmp_path / "error.1")
     server.tell(signal.SIGUSR1)
     wait_for(lambda: "opened anew" in server.log(), "a new error log")
-    wait_for(lambda: paths_of(server, tmp_path) == {str(error)}, lambda: paths_of(server, tmp_path))
+    wait_for(lambda: paths_of(server) == {str(error)}, lambda: paths_of(server))
     get(server, "/whoami")
     wait_for(lambda: access.exists() and len(access.read_text().splitlines()) == 1, "the next line is in the new file")
 
@@ -159,6 +165,31 @@ def test_during_an_upgrade_usr1_is_for_both_masters(upgradable, tmp_path):
     before = access.read_text()
     get(server, "/whoami")
     wait_for(lambda: access.read_text() != before, "the line is in the new file")
+
+
+def test_usr1_is_for_workers_that_still_finish_too(upgradable, tmp_path):
+    error = tmp_path / "error"
+    server = upgradable(*FAST, "--error-logfile", error, "--graceful-timeout", "30",
+                        prepare=lambda made: setattr(made, "log_path", error))
+    with WebSocket(server):
+        old = server.master()
+        server.upgrade()
+        server.upgrade()
+        error.rename(tmp_path / "error.1")
+        server.tell(signal.SIGUSR1)
+        wait_for(lambda: paths_of(server) == {str(error)}, lambda: paths_of(server))
+        assert alive(old)
+
+
+def test_the_end_at_once_is_for_workers_that_still_finish_too(upgradable):
+    server = upgradable(*FAST, "--graceful-timeout", "60")
+    with WebSocket(server), WebSocket(server):
+        old = server.master()
+        server.upgrade()
+        server.upgrade()
+        assert alive(old)
+        server.tell(signal.SIGINT)
+        wait_for(lambda: not server.members(), lambda: f"no process is left: {server.members()}\n{server.log()}")
 
 
 @in_namespace

@@ -24,25 +24,57 @@ struct lent {
 static hub_http *kept;
 static unsigned kept_count;
 static buffer head_scratch;
+static http_field *fields_read;
+static size_t field_room;
 
 /* ---- life ---- */
+
+static bool reserve_fields(size_t count)
+{
+    if (count <= field_room)
+        return true;
+    http_field *larger = realloc(fields_read, count * sizeof *larger);
+    if (!larger)
+        return false;
+    fields_read = larger;
+    field_room = count;
+    return true;
+}
 
 hub_http *exchange_new(size_t fields)
 {
     hub_http *http = kept;
-    if (http && http->field_room >= fields) {
+    if (!reserve_fields(fields))
+        return NULL;
+    if (http) {
         kept = http->next_free;
         kept_count--;
     } else {
-        http = malloc(sizeof *http + fields * sizeof http->fields[0]);
+        http = malloc(sizeof *http);
         if (!http)
             return NULL;
-        http->field_room = fields;
     }
-    size_t room = http->field_room;
-    memset(http, 0, offsetof(hub_http, fields));
-    http->field_room = room;
+    memset(http, 0, sizeof *http);
     return http;
+}
+
+http_field *exchange_fields(void)
+{
+    return fields_read;
+}
+
+hub_status exchange_own_fields(hub_http *http)
+{
+    size_t count = http->head.field_count;
+    if (count == 0 || http->own_fields)
+        return HUB_OK;
+    http->own_fields = malloc(count * sizeof *http->own_fields);
+    if (!http->own_fields)
+        http->head.field_count = 0;
+    else
+        memcpy(http->own_fields, http->head.fields, count * sizeof *http->own_fields);
+    http->head.fields = http->own_fields;
+    return http->own_fields ? HUB_OK : HUB_ENOMEM;
 }
 
 void exchange_free(hub_http *http)
@@ -52,6 +84,7 @@ void exchange_free(hub_http *http)
     buffer_free(&http->answer_head);
     free(http->client);
     free(http->memory);
+    free(http->own_fields);
     upload_free(http);
     compressor_close(http->stream.compressor);
     input_drop(http->block);
@@ -78,6 +111,9 @@ void exchanges_trim(void)
     }
     kept_count = 0;
     buffer_free(&head_scratch);
+    free(fields_read);
+    fields_read = NULL;
+    field_room = 0;
 }
 
 hub_status exchange_own_body(hub_http *http)

@@ -100,14 +100,21 @@ struct hub_http {
     http_give give; /* its connection goes to another worker; NULL: it stays */
     void *give_arg;
     hub_http *next_free;
-    size_t field_room;
-    http_field fields[]; /* as many as the limit allows */
+    http_field *own_fields; /* those of the head, once exchange_own_fields was called */
 };
 
-/* NULL without memory. Freed exchanges are kept, up to a few, for the next. */
+/* For a head of so many fields. NULL without memory. Freed exchanges are kept, up to a few, for the next. */
 hub_http *exchange_new(size_t fields);
 void exchange_free(hub_http *http);
 void exchanges_trim(void);
+
+/*
+ * Where the fields of a head are read to: an array of the worker's, for as many as the last exchange_new
+ * said. The next head is read there too, so a request that is not answered at once takes its own with
+ * exchange_own_fields. Errors: HUB_ENOMEM; the head has then no fields.
+ */
+http_field *exchange_fields(void);
+hub_status exchange_own_fields(hub_http *http);
 
 /* Adds a piece of the body. Errors: HUB_ENOMEM. */
 hub_status exchange_add_body(hub_http *http, hub_bytes piece);

@@ -49,7 +49,7 @@ static http_error read_head(hub_http *http, hub_bytes bytes)
     http_limits limits = http_opened->limits;
     limits.body = UINT64_MAX;
     http->raw = bytes;
-    http_error problem = http_parse_head(bytes, &limits, http->fields, &http->head);
+    http_error problem = http_parse_head(bytes, &limits, exchange_fields(), &http->head);
     if (problem == HTTP_ERROR_NONE)
         routing_find(http);
     return problem;
@@ -105,7 +105,7 @@ static hub_status own_head(hub_http *http, hub_bytes head)
         return HUB_ENOMEM;
     memcpy(http->memory, head.data, head.length);
     read_head(http, hub_bytes_of(http->memory, head.length));
-    return HUB_OK;
+    return exchange_own_fields(http);
 }
 
 /* The body is still to come. */
@@ -276,6 +276,8 @@ void requests_read(connection *c, unsigned char *data, size_t length, buffer *ow
             continue;
         }
         last = dispatch_request(c, http);
+        if (last == PARKED && exchange_own_fields(http) != HUB_OK)
+            connection_close(c);
         if (last == HANDED) {
             handover_begin(c, http, true, hub_bytes_of(data + used, length - used));
         } else if (last == PARKED && !owned) {

@@ -17,6 +17,8 @@ static struct serving {
     ws_route ws_routes[8];
     http_route http_routes[8];
     unsigned ws_count, http_count;
+    unsigned calls;  /* of serve_hello, and of handlers that count themselves here */
+    hub_event *gate; /* parked handlers wait for it; open when a test ends */
 } serving;
 
 static inline void serve_upgrade(hub_http *http)
@@ -52,6 +54,8 @@ static inline void serve_open_with(unsigned max_greenlets)
                              .drain_time = 0.2};
     http_open(&serving.http);
     ws_open(&serving.ws);
+    serving.gate = hub_event_new();
+    assert_non_null(serving.gate);
 }
 
 static inline int serve_open(void **state)
@@ -63,11 +67,13 @@ static inline int serve_open(void **state)
 
 static inline int serve_close(void **state)
 {
+    hub_event_set(serving.gate);
     connections_abort();
     world_turn(3);
     http_close();
     world_close(state);
     router_free(serving.routes);
+    hub_event_free(serving.gate);
     return 0;
 }
 
@@ -95,6 +101,21 @@ static inline http_route *serve_http(const char *method, const char *path, hub_h
     *to = (http_route){.handler = handler, .arg = arg, .name = path};
     assert_int_equal(router_add(serving.routes, method, path, ROUTE_HTTP, to), HUB_OK);
     return to;
+}
+
+/* Gives the client of a request the fake transport when `serving.fake` says so. */
+static inline void serve_faked(hub_http *http)
+{
+    if (serving.fake && http->connection)
+        http->connection->transport = &transport_fake;
+}
+
+static inline hub_status serve_hello(hub_http *http, void *arg)
+{
+    (void)arg;
+    serving.calls++;
+    serve_faked(http);
+    return hub_http_reply(http, 200, "text/plain", hub_text("hello"));
 }
 
 /* ---- clients ---- */
@@ -140,6 +161,29 @@ static inline void expect_times(client *c, const char *text, unsigned times)
     wanted = (struct wanted){.c = c, .text = text, .times = times};
     if (!world_until(has_wanted, NULL) || wanted.seen < times)
         fail_msg("%u times '%s' in: %s", wanted.seen, text, client_text(c));
+}
+
+static inline void expect_text(client *c, const char *text)
+{
+    expect_times(c, text, 1);
+}
+
+/* Another client sends much to a route "/hello": the read buffer is used again. */
+static inline void let_others_post(void)
+{
+    static client other;
+    char big[60000];
+    memset(big, 'z', sizeof big);
+    visit(&other);
+    for (unsigned i = 1; i < 9; i++) {
+        char head[128];
+        snprintf(head, sizeof head, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+                 sizeof big);
+        client_say(&other, head);
+        client_send(&other, big, sizeof big);
+        expect_times(&other, "\r\n\r\nhello", i);
+    }
+    client_close(&other);
 }
 
 static inline void ws_handshake(client *c, const char *path)

@@ -4,41 +4,22 @@
 #include "worker/http/upload.h"
 
 static struct seen {
-    unsigned calls, done, pieces;
+    unsigned done, pieces;
     hub_status status;
     char body[4096]; /* what a handler read, as far as there is room */
     size_t length;
     size_t limit; /* pieces to read */
     uint64_t written;
     bool flag;
-    hub_event *gate;
 } seen;
 
 static int setup(void **state)
 {
-    (void)state;
     memset(&seen, 0, sizeof seen);
-    serve_open_with(0);
-    seen.gate = hub_event_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    hub_event_set(seen.gate);
-    int result = serve_close(state);
-    hub_event_free(seen.gate);
-    return result;
+    return serve_open(state);
 }
 
 /* ---- handlers ---- */
-
-static hub_status hello(hub_http *http, void *arg)
-{
-    (void)arg;
-    seen.calls++;
-    return hub_http_reply(http, 200, "text/plain", hub_text("hello"));
-}
 
 static void remember(hub_bytes piece)
 {
@@ -52,7 +33,7 @@ static hub_status collect(hub_http *http, void *arg)
 {
     (void)arg;
     hub_bytes piece;
-    seen.calls++;
+    serving.calls++;
     seen.length = 0;
     assert_int_equal(hub_http_body(http).length, 0);
     while ((seen.status = hub_http_read(http, &piece, HUB_FOREVER)) == HUB_OK && piece.length > 0)
@@ -69,11 +50,11 @@ static hub_status collect(hub_http *http, void *arg)
 static hub_status ignore(hub_http *http, void *arg)
 {
     hub_bytes piece = {0};
-    seen.calls++;
+    serving.calls++;
     for (size_t i = 0; i < seen.limit; i++)
         seen.status = hub_http_read(http, &piece, HUB_FOREVER);
     if (arg)
-        hub_event_wait(seen.gate, HUB_FOREVER);
+        hub_event_wait(serving.gate, HUB_FOREVER);
     return hub_http_reply(http, 200, NULL, hub_text("ignored"));
 }
 
@@ -99,7 +80,7 @@ static hub_status read_when_told(hub_http *http, void *arg)
     (void)arg;
     hub_bytes piece;
     do {
-        hub_event_wait(seen.gate, HUB_FOREVER);
+        hub_event_wait(serving.gate, HUB_FOREVER);
         seen.status = hub_http_read(http, &piece, HUB_FOREVER);
         seen.pieces++;
         seen.written += piece.length;
@@ -117,7 +98,7 @@ typedef struct script {
 static hub_status play(hub_http *http, void *arg)
 {
     const script *to = arg;
-    seen.calls++;
+    serving.calls++;
     hub_status status = hub_http_start(http, to->status, "text/plain", to->length);
     for (size_t i = 0; status == HUB_OK && to->pieces && to->pieces[i]; i++)
         status = hub_http_write(http, hub_text(to->pieces[i]));
@@ -153,7 +134,7 @@ static hub_status tick(hub_http *http, void *arg)
         char id[16];
         snprintf(id, sizeof id, "%u", i);
         seen.flag = true;
-        hub_event_wait(seen.gate, 0.01);
+        hub_event_wait(serving.gate, 0.01);
         status = hub_sse_send(http, &(hub_sse_event){.id = hub_text(id), .data = hub_text("tick")});
         if (status == HUB_OK)
             status = hub_sse_comment(http, "still here");
@@ -164,11 +145,6 @@ static hub_status tick(hub_http *http, void *arg)
 }
 
 /* ---- what came ---- */
-
-static void expect(client *c, const char *text)
-{
-    expect_times(c, text, 1);
-}
 
 static bool handler_done(void *arg)
 {
@@ -185,7 +161,7 @@ static void serve_upload(hub_http_handler handler, void *arg)
     http_route *to = serve_http("POST", "/upload", handler, arg);
     to->stream_body = true;
     to->max_body = 100000000;
-    serve_http("GET", "/hello", hello, NULL);
+    serve_http("GET", "/hello", serve_hello, NULL);
 }
 
 /* ---- requests in pieces ---- */
@@ -206,7 +182,7 @@ static void every_cut_gives_the_same(hub_http_handler handler, const char *first
         client_send(&c, request, cut);
         world_turn(2);
         client_send(&c, request + cut, strlen(request) - cut);
-        expect(&c, "\r\n\r\nhello");
+        expect_text(&c, "\r\n\r\nhello");
         assert_int_equal(occurrences(&c, "HTTP/1.1 200"), 2);
         assert_non_null(strstr(client_text(&c), answer));
         client_drop(&c, c.length);
@@ -215,7 +191,7 @@ static void every_cut_gives_the_same(hub_http_handler handler, const char *first
         client_send(&c, request + i, 1);
         world_turn(1);
     }
-    expect(&c, "\r\n\r\nhello");
+    expect_text(&c, "\r\n\r\nhello");
     assert_non_null(strstr(client_text(&c), answer));
     client_close(&c);
 }
@@ -253,12 +229,12 @@ static void a_handler_starts_before_the_body_has_come(void **state)
     visit(&c);
     client_say(&c, "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n");
     world_turn(2);
-    assert_int_equal(seen.calls, 1);
+    assert_int_equal(serving.calls, 1);
     client_say(&c, "the ");
     world_turn(3);
     assert_int_equal(seen.length, 4);
     client_say(&c, "body");
-    expect(&c, "\r\n\r\nthe body");
+    expect_text(&c, "\r\n\r\nthe body");
     client_close(&c);
 }
 
@@ -282,7 +258,7 @@ static void only_a_streaming_route_reads(void **state)
     static client c;
     visit(&c);
     client_say(&c, "POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
-    expect(&c, "looked");
+    expect_text(&c, "looked");
     assert_int_equal(seen.status, HUB_ESTATE);
     client_close(&c);
 }
@@ -296,11 +272,11 @@ static void a_read_waits_no_longer_than_it_is_told(void **state)
     static client c;
     visit(&c);
     client_say(&c, request);
-    expect(&c, "looked");
+    expect_text(&c, "looked");
     assert_int_equal(seen.status, HUB_ETIMEDOUT);
     seen.status = HUB_OK;
     client_say(&c, "bodyPOST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
-    expect(&c, "waited");
+    expect_text(&c, "waited");
     assert_int_equal(seen.status, HUB_ETIMEDOUT);
     client_close(&c);
 }
@@ -323,7 +299,7 @@ static void a_client_that_sends_faster_than_it_is_read_is_paused(void **state)
     }
     world_turn(5);
     assert_int_equal(seen.written, 0);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     while (sent < 50000000) {
         size_t part = 50000000 - sent < sizeof some ? 50000000 - sent : sizeof some;
         n = send(c.fd, some, part, MSG_NOSIGNAL);
@@ -331,7 +307,7 @@ static void a_client_that_sends_faster_than_it_is_read_is_paused(void **state)
             sent += (size_t)n;
         world_turn(1);
     }
-    expect(&c, "read 50000000");
+    expect_text(&c, "read 50000000");
     assert_true(seen.pieces >= 50000000 / (2 * UPLOAD_ROOM));
     client_close(&c);
 }
@@ -359,7 +335,7 @@ static void a_length_above_the_routes_limit_is_refused_before_the_handler(void *
 {
     (void)state;
     refuse("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", "HTTP/1.1 413 ", HUB_OK);
-    assert_int_equal(seen.calls, 0);
+    assert_int_equal(serving.calls, 0);
 }
 
 static void chunks_above_the_routes_limit_are_refused(void **state)
@@ -394,7 +370,7 @@ static void a_route_may_take_more_or_less_than_the_server_does(void **state)
         snprintf(request, sizeof request, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n1234567",
                  cases[i].path, cases[i].length);
         client_say(&c, request);
-        expect(&c, cases[i].answer);
+        expect_text(&c, cases[i].answer);
         client_close(&c);
     }
 }
@@ -445,8 +421,8 @@ static void a_handler_that_does_not_read_has_all_the_time_it_wants(void **state)
     uint64_t until = clock_monotonic_ns() + CLOCK_NS_PER_S / 2;
     while (clock_monotonic_ns() < until)
         world_turn(2);
-    hub_event_set(seen.gate);
-    expect(&c, "ignored");
+    hub_event_set(serving.gate);
+    expect_text(&c, "ignored");
     client_close(&c);
 }
 
@@ -463,7 +439,7 @@ static void nothing_of_a_long_unread_body_is_read_as_a_request(void **state)
         client_say(&c, behind);
     assert_true(client_wait_end(&c));
     assert_int_equal(occurrences(&c, "HTTP/1.1 200"), 1);
-    assert_int_equal(seen.calls, 1);
+    assert_int_equal(serving.calls, 1);
     client_close(&c);
 }
 
@@ -479,14 +455,14 @@ static void an_unread_body_that_is_still_to_come_is_dropped_up_to_a_bound(void *
     snprintf(head, sizeof head, "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
              sizeof some);
     client_say(&c, head);
-    expect(&c, "ignored");
+    expect_text(&c, "ignored");
     client_send(&c, some, sizeof some);
     client_say(&c, behind);
-    expect(&c, "hello");
+    expect_text(&c, "hello");
     client_drop(&c, c.length);
 
     client_say(&c, "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-    expect(&c, "ignored");
+    expect_text(&c, "ignored");
     for (int i = 0; i < 8 && !c.ended; i++) {
         char bytes[10016];
         int n = snprintf(bytes, sizeof bytes, "2710\r\n%.*s\r\n", 10000, some);
@@ -508,7 +484,7 @@ static const char expecting[] =
 static hub_status read_late(hub_http *http, void *arg)
 {
     seen.flag = true;
-    hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_event_wait(serving.gate, HUB_FOREVER);
     return collect(http, arg);
 }
 
@@ -522,13 +498,13 @@ static void the_first_read_asks_for_the_body(void **state)
     assert_true(world_until(is_set, &seen.flag));
     world_turn(3);
     assert_int_equal(strlen(client_text(&c)), 0);
-    hub_event_set(seen.gate);
-    expect(&c, "HTTP/1.1 100 Continue\r\n\r\n");
+    hub_event_set(serving.gate);
+    expect_text(&c, "HTTP/1.1 100 Continue\r\n\r\n");
     client_say(&c, "the body");
-    expect(&c, "\r\n\r\nthe body");
+    expect_text(&c, "\r\n\r\nthe body");
     assert_int_equal(occurrences(&c, "100 Continue"), 1);
     client_say(&c, behind);
-    expect(&c, "hello");
+    expect_text(&c, "hello");
     client_close(&c);
 }
 
@@ -564,7 +540,7 @@ static void no_100_follows_an_answer(void **state)
     static client c;
     visit(&c);
     client_say(&c, expecting);
-    expect(&c, "early ");
+    expect_text(&c, "early ");
     client_say(&c, "the body");
     assert_true(client_wait_end(&c));
     assert_int_equal(occurrences(&c, "100 Continue"), 0);
@@ -640,7 +616,7 @@ static const char *answer_of(const char *request, bool to_end)
     if (to_end)
         assert_true(client_wait_end(&c));
     else
-        expect(&c, "\r\n\r\nhello");
+        expect_text(&c, "\r\n\r\nhello");
     snprintf(text, sizeof text, "%s", client_text(&c));
     client_close(&c);
     return text;
@@ -657,7 +633,7 @@ static void contains(const char *text, const char *part)
 static void serve_script(script *to)
 {
     serve_http("GET", "/play", play, to);
-    serve_http("GET", "/hello", hello, NULL);
+    serve_http("GET", "/hello", serve_hello, NULL);
 }
 
 static void an_answer_of_unknown_length_is_chunked(void **state)
@@ -890,10 +866,10 @@ static void events_are_chunks_that_leave_at_once(void **state)
     static client c;
     visit(&c);
     client_say(&c, "GET /ticks HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect(&c, "\r\n\r\n12\r\nid: 0\ndata: tick\n\n\r\n");
+    expect_text(&c, "\r\n\r\n12\r\nid: 0\ndata: tick\n\n\r\n");
     contains(client_text(&c), "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
                               "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n");
-    expect(&c, ": still here\n\n");
+    expect_text(&c, ": still here\n\n");
     client_close(&c);
     expect_done(1);
 }
@@ -902,7 +878,7 @@ static hub_status pour_head(hub_http *http, void *arg)
 {
     (void)arg;
     seen.status = hub_http_start(http, 200, NULL, -1);
-    while (seen.status == HUB_OK && !hub_event_is_set(seen.gate))
+    while (seen.status == HUB_OK && !hub_event_is_set(serving.gate))
         seen.status = hub_http_write(http, hub_text("nothing of this is sent"));
     seen.done++;
     return seen.status;
@@ -912,14 +888,14 @@ static void head_of_an_endless_answer_holds_nobody_up(void **state)
 {
     (void)state;
     serve_http("GET", "/pour", pour_head, NULL);
-    serve_http("GET", "/hello", hello, NULL);
+    serve_http("GET", "/hello", serve_hello, NULL);
     static client c, d;
     visit(&c);
     visit(&d);
     client_say(&c, "HEAD /pour HTTP/1.1\r\nHost: a\r\n\r\n");
     world_turn(2);
     client_say(&d, behind);
-    expect(&d, "hello");
+    expect_text(&d, "hello");
     assert_int_equal(seen.done, 0);
     client_close(&c); /* the only way to find out is to read */
     expect_done(1);
@@ -947,7 +923,7 @@ static void a_stream_that_a_drain_finds_goes_on_and_ends_the_connection(void **s
     client_close(&c);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, serve_close)
 
 int main(void)
 {

@@ -50,25 +50,13 @@ static struct seen {
     bool flag, intact, done;
     hub_id id;
     hub_ws *ws;
-    hub_event *gate; /* parked handlers wait for it */
     hub_greenlet greenlet;
 } seen;
 
 static int setup(void **state)
 {
-    (void)state;
     memset(&seen, 0, sizeof seen);
-    serve_open_with(0);
-    seen.gate = hub_event_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    hub_event_set(seen.gate);
-    int result = serve_close(state);
-    hub_event_free(seen.gate);
-    return result;
+    return serve_open(state);
 }
 
 static void note(hub_bytes text)
@@ -128,7 +116,7 @@ static hub_status message_parked(hub_ws *ws, const hub_message *m, void *arg)
         memcpy(copy, m->body.data, m->body.length);
     seen.flag = true;
     seen.greenlet = hub_current();
-    hub_status status = hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_status status = hub_event_wait(serving.gate, HUB_FOREVER);
     seen.intact = m->body.length == 0 || memcmp(copy, m->body.data, m->body.length) == 0;
     free(copy);
     note(hub_bytes_of("message", 7));
@@ -245,7 +233,7 @@ static void expect_intact(client *c)
 {
     assert_true(world_until(is_set, &seen.flag));
     let_others_read();
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     assert_true(world_until(has_noted, "message,"));
     assert_true(seen.intact);
     client_close(c);
@@ -368,7 +356,7 @@ static void expect_large(client *c, char letter, size_t length)
 static hub_status echo_behind_the_gate(hub_ws *ws, const hub_message *m, void *arg)
 {
     (void)arg;
-    hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_event_wait(serving.gate, HUB_FOREVER);
     return hub_ws_send(ws, m->type, m->body);
 }
 
@@ -407,7 +395,7 @@ static void large_messages_wait_for_a_parked_handler_in_order(void **state)
     say_large(&c, 'b');
     ws_say(&c, "small");
     say_large(&c, 'c');
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     expect_large(&c, 'a', LARGE);
     expect_large(&c, 'b', LARGE);
     ws_expect_text(&c, "small");
@@ -425,7 +413,7 @@ static void a_client_may_vanish_while_large_messages_wait(void **state)
     say_large(&c, 'b');
     client_close(&c);
     world_turn(3);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     assert_true(world_until(no_greenlets, NULL));
 }
 
@@ -480,7 +468,7 @@ static void messages_wait_for_a_parked_handler_in_order(void **state)
         strcat(strcat(expected, number), ",");
     }
     world_turn(5);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     assert_true(world_until(has_noted, expected));
     client_close(&c);
 }
@@ -503,7 +491,7 @@ static void a_client_is_not_read_while_its_queue_is_full(void **state)
         world_turn(1);
     assert_true(serving.last->paused_protocol);
     assert_true(atomic_load(&world_row()->messages_in) < sent);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     world_turn(100);
     assert_false(serving.last->paused_protocol);
     assert_true(atomic_load(&world_row()->messages_in) >= sent);
@@ -607,7 +595,7 @@ static hub_status reads_all(hub_ws *ws, void *arg)
     (void)arg;
     hub_message m;
     seen.greenlet = hub_current();
-    hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_event_wait(serving.gate, HUB_FOREVER);
     while ((seen.status = hub_ws_recv(ws, &m, HUB_FOREVER)) == HUB_OK)
         if (++seen.opened == 10)
             hub_kill(seen.greenlet);
@@ -624,7 +612,7 @@ static void a_loop_can_be_killed_though_it_always_has_a_next_message(void **stat
         ws_say(&c, "x");
         world_turn(1);
     }
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     ws_expect_close(&c, 1011, false);
     assert_int_equal(seen.status, HUB_ECANCELED);
     assert_true(seen.opened < 200);
@@ -675,7 +663,7 @@ static void what_was_queued_before_a_close_still_goes_out(void **state)
 static hub_status sleeps_then_returns(hub_ws *ws, void *arg)
 {
     (void)ws, (void)arg;
-    hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_event_wait(serving.gate, HUB_FOREVER);
     return HUB_OK;
 }
 
@@ -691,7 +679,7 @@ static void a_loop_that_ends_with_messages_unread_still_hears_the_close(void **s
         ws_send(&c, 0x82, text, sizeof text);
         world_turn(1);
     }
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     ws_expect_close(&c, 1000, false);
     ws_say_close(&c, 1000, "");
     assert_true(client_wait_end(&c));
@@ -744,7 +732,7 @@ static void a_client_may_vanish_while_its_handler_is_parked(void **state)
     assert_true(world_until(no_connections, NULL));
     world_turn(3);
     assert_int_equal(seen.closed, 0);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     assert_true(world_until(has_closed, NULL));
     assert_string_equal(seen.log, "message,message,");
     assert_int_equal(seen.closed, 1);
@@ -754,7 +742,7 @@ static hub_status open_refusing(hub_ws *ws, void *arg)
 {
     (void)ws, (void)arg;
     seen.flag = true;
-    hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_event_wait(serving.gate, HUB_FOREVER);
     return HUB_EFAIL;
 }
 
@@ -767,7 +755,7 @@ static void a_client_that_was_refused_at_its_opening_is_not_listened_to(void **s
     ws_connect(&c, "/events");
     ws_say(&c, "let me in");
     world_turn(3);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     ws_expect_close(&c, 1011, false);
     ws_say_close(&c, 1011, "");
     client_close(&c);
@@ -792,7 +780,7 @@ static void session_data_begins_at_zero_and_stays(void **state)
 static void sleep_at_the_gate(void *arg)
 {
     (void)arg;
-    hub_event_wait(seen.gate, HUB_FOREVER);
+    hub_event_wait(serving.gate, HUB_FOREVER);
 }
 
 /* All that there may be. */
@@ -853,7 +841,7 @@ static void the_close_handler_waits_for_a_greenlet(void **state)
     assert_true(world_until(no_connections, NULL));
     world_turn(5);
     assert_int_equal(seen.closed, 0);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     assert_true(world_until(has_closed, NULL));
     world_turn(2);
     assert_int_equal(seen.closed, 2);
@@ -1248,7 +1236,7 @@ static void the_close_handler_of_a_client_that_keeps_its_connection_follows_its_
     world_turn(3);
     assert_int_equal(sessions_count(), 0);
     assert_int_equal(seen.closed, 0);
-    hub_event_set(seen.gate);
+    hub_event_set(serving.gate);
     expect_gone(1000);
     assert_string_equal(seen.log, "message,message,");
     expect_closed_once(&c);
@@ -1308,7 +1296,7 @@ static void a_client_may_end_after_any_byte(void **state)
     assert_true(world_until(no_greenlets, NULL));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, serve_close)
 
 int main(void)
 {
