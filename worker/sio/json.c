@@ -327,20 +327,107 @@ static position skip_string(position p, position end)
     return end;
 }
 
-/* Behind the array or object at `p`. */
-static position skip_container(position p, position end)
+/* Behind what is open at `p`, so many levels; or where `stop` is reached outside a string, with *depth left.
+ */
+static position skip_tokens(position p, position stop, position end, size_t *depth)
 {
-    size_t depth = 0;
-    while (p < end) {
+    while (p < stop) {
         unsigned char c = *p++;
         if (c == '"')
             p = skip_string(p, end);
         else if (c == '{' || c == '[')
-            depth++;
-        else if ((c == '}' || c == ']') && --depth == 0)
+            ++*depth;
+        else if ((c == '}' || c == ']') && --*depth == 0)
             return p;
     }
-    return end;
+    return p;
+}
+
+#ifdef __SSE2__
+
+/* 64 bytes of JSON, a bit for each. */
+typedef struct json_block {
+    uint64_t quotes, backslashes, opening, closing;
+} json_block;
+
+static inline uint64_t bits_of(__m128i matches, int shift)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(matches) << shift;
+}
+
+static inline json_block read_block(position p)
+{
+    json_block b = {0};
+    for (int at = 0; at < 64; at += JSON_VECTOR) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+        __m128i folded =
+            _mm_or_si128(bytes, _mm_set1_epi8(0x20)); /* [ is { and ] is } then, nothing else is */
+        b.quotes |= bits_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), at);
+        b.backslashes |= bits_of(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')), at);
+        b.opening |= bits_of(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')), at);
+        b.closing |= bits_of(_mm_cmpeq_epi8(folded, _mm_set1_epi8('}')), at);
+    }
+    return b;
+}
+
+/* Each bit tells whether an odd number of quotes stands up to there: it is inside a string. */
+static inline uint64_t inside_strings(uint64_t quotes)
+{
+    for (int shift = 1; shift < 64; shift *= 2)
+        quotes ^= quotes << shift;
+    return quotes;
+}
+
+/* The brackets of a block that may hold the last one, in their order. */
+static position skip_brackets(position p, const json_block *b, size_t *depth)
+{
+    for (uint64_t brackets = b->opening | b->closing; brackets; brackets &= brackets - 1) {
+        int at = __builtin_ctzll(brackets);
+        if (b->opening >> at & 1)
+            ++*depth;
+        else if (--*depth == 0)
+            return p + at + 1;
+    }
+    return p + 64;
+}
+
+/* As skip_tokens, as far as whole blocks reach. */
+static position skip_blocks(position p, position end, size_t *depth)
+{
+    bool in_string = false;
+    while (*depth > 0 && end - p >= 64) {
+        json_block b = read_block(p);
+        if (b.backslashes) { /* they may hide a quote */
+            p = in_string ? skip_string(p, end) : skip_tokens(p, p + 64, end, depth);
+            in_string = false;
+            continue;
+        }
+        uint64_t strings = inside_strings(b.quotes) ^ (in_string ? UINT64_MAX : 0);
+        b.opening &= ~strings;
+        b.closing &= ~strings;
+        in_string = strings >> 63;
+        size_t closing = (size_t)__builtin_popcountll(b.closing);
+        if (closing >= *depth) {
+            p = skip_brackets(p, &b, depth);
+        } else {
+            *depth += (size_t)__builtin_popcountll(b.opening) - closing;
+            p += 64;
+        }
+    }
+    return in_string && *depth > 0 ? skip_string(p, end) : p;
+}
+
+#endif
+
+/* Behind the array or object at `p`. */
+static position skip_container(position p, position end)
+{
+    size_t depth = 1;
+    p++;
+#ifdef __SSE2__
+    p = skip_blocks(p, end, &depth);
+#endif
+    return depth > 0 ? skip_tokens(p, end, end, &depth) : p;
 }
 
 static position skip_word(position p, position end)

@@ -53,6 +53,10 @@ size_t json_placeholder(hub_bytes text, size_t at, size_t *number);
 size_t json_text_size(hub_bytes text);
 char *json_write_text(char *out, hub_bytes text);
 
+/* The same in one pass, where there is room for the length and 2: NULL when the text needs escapes, or is not
+ * all ASCII; what was written is then nothing. */
+char *json_write_ascii(char *out, hub_bytes text);
+
 /*
  * Reading: `inside` is what stands between the quotes of a string. json_unescape writes what it means, UTF-8,
  * in at most as many bytes, and returns how many; half of a surrogate pair alone becomes U+FFFD. json_equals

@@ -73,6 +73,46 @@ char *json_write_text(char *out, hub_bytes text)
     return out;
 }
 
+/* A few bytes, one after the other. */
+static bool write_few(char *out, const unsigned char *p, const unsigned char *end)
+{
+    while (p < end) {
+        unsigned char c = *p++;
+        if (json_is_special(c) || c >= 0x80)
+            return false;
+        *out++ = (char)c;
+    }
+    return true;
+}
+
+char *json_write_ascii(char *out, hub_bytes text)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    const unsigned char *p = text.data;
+    size_t rest = text.length;
+    *out++ = '"';
+#ifdef __SSE2__
+    for (; rest >= JSON_VECTOR; p += JSON_VECTOR, out += JSON_VECTOR, rest -= JSON_VECTOR) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        if (json_specials(p) | (unsigned)_mm_movemask_epi8(bytes))
+            return NULL;
+        _mm_storeu_si128((__m128i *)(void *)out, bytes);
+    }
+#endif
+    for (; rest >= 8; p += 8, out += 8, rest -= 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        if (json_word_has_special(p) || (word & high_bits))
+            return NULL;
+        memcpy(out, &word, 8);
+    }
+    if (rest > 0 && !write_few(out, p, p + rest))
+        return NULL;
+    out += rest;
+    *out++ = '"';
+    return out;
+}
+
 /* ---- reading ---- */
 
 enum { REPLACEMENT = 0xFFFD };

@@ -6,10 +6,10 @@
 
 #define ID_MAX ((UINT64_C(1) << 53) - 1) /* the highest that JavaScript counts exactly */
 
-static const char *const reserved[] = {
-    "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
+static const hub_bytes reserved[] = {
+    {"connect", 7},        {"connect_error", 13}, {"disconnect", 10},
+    {"disconnecting", 13}, {"newListener", 11},   {"removeListener", 14},
 };
-enum { RESERVED_MIN = 7, RESERVED_MAX = 14 }; /* bytes of the shortest and the longest */
 
 typedef struct reading {
     const char *p, *end;
@@ -92,10 +92,8 @@ static bool begins_with(hub_bytes data, char bracket)
 
 bool packet_name_is_reserved(hub_bytes name)
 {
-    if (name.length < RESERVED_MIN || name.length > RESERVED_MAX)
-        return false;
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (hub_equal(name, hub_text(reserved[i])))
+        if (hub_equal(name, reserved[i]))
             return true;
     return false;
 }
@@ -103,7 +101,7 @@ bool packet_name_is_reserved(hub_bytes name)
 static bool escaped_name_is_reserved(hub_bytes name)
 {
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (json_equals(name, hub_text(reserved[i])))
+        if (json_equals(name, reserved[i]))
             return true;
     return false;
 }

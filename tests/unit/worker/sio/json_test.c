@@ -282,6 +282,33 @@ static void a_value_is_skipped(void **state)
     assert_skips("\"abc\"  ", 0, 5);
 }
 
+/* Brackets, quotes and backslashes at each place of what is looked at together. */
+static void a_long_value_is_skipped(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"{\"a\":[\"]}\",{}]}", "\"\\\"}]\"", "\"\\\\\"",
+                                         "[[[[],[]]]]",         "\"[{\"",     "12345"};
+    enum { PIECES = sizeof pieces / sizeof *pieces };
+    char text[1024];
+    for (size_t padding = 0; padding < 130; padding++) {
+        for (size_t first = 0; first < PIECES; first++) {
+            char *p =
+                text + sprintf(text, "[[\"%.*s\"", (int)padding,
+                               "                                "
+                               "                                                                          "
+                               "                                        ");
+            for (size_t i = 0; i < 12; i++)
+                p += sprintf(p, ",%s", pieces[(first + i * (i + 1)) % PIECES]);
+            p = stpcpy(p, "]");
+            size_t end = (size_t)(p - text);
+            stpcpy(p, ",\"behind ]}\",[]]");
+            assert_int_equal(check(text), HUB_OK);
+            assert_skips(text, 1, end);
+            assert_skips(text, 0, strlen(text));
+        }
+    }
+}
+
 static void what_was_never_checked_is_skipped_within_its_end(void **state)
 {
     (void)state;
@@ -324,6 +351,7 @@ int main(void)
         cmocka_unit_test(what_looks_like_a_placeholder_is_one),
         cmocka_unit_test(a_placeholders_keys_may_stand_elsewhere),
         cmocka_unit_test(a_value_is_skipped),
+        cmocka_unit_test(a_long_value_is_skipped),
         cmocka_unit_test(what_was_never_checked_is_skipped_within_its_end),
         cmocka_unit_test(a_placeholder_is_read),
     };

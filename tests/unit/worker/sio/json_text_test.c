@@ -64,6 +64,28 @@ static void escapes_are_read(void **state)
     assert_means("\\uFFFF", hub_text("\xEF\xBF\xBF"));
 }
 
+static void ascii_without_escapes_is_written_in_one_pass(void **state)
+{
+    (void)state;
+    enum { LENGTH = 70 };
+    char text[LENGTH], out[LENGTH + 2], expected[LENGTH + 2];
+    assert_ptr_equal(json_write_ascii(out, hub_bytes_of(NULL, 0)), out + 2);
+    for (size_t length = 1; length <= LENGTH; length++) {
+        for (size_t i = 0; i < length; i++)
+            text[i] = (char)('a' + i % 26);
+        json_write_text(expected, hub_bytes_of(text, length));
+        assert_ptr_equal(json_write_ascii(out, hub_bytes_of(text, length)), out + length + 2);
+        assert_memory_equal(out, expected, length + 2);
+        for (size_t at = 0; at < length; at++) {
+            static const char others[] = {'"', '\\', '\n', '\0', 0x1F, (char)0x80, (char)0xFF};
+            char kept = text[at];
+            text[at] = others[(at + length) % sizeof others];
+            assert_null(json_write_ascii(out, hub_bytes_of(text, length)));
+            text[at] = kept;
+        }
+    }
+}
+
 /* RFC 8259, section 7: what is above the basic plane is written as a pair. */
 static void a_surrogate_pair_is_one_character(void **state)
 {
@@ -141,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_written_with_escapes),
+        cmocka_unit_test(ascii_without_escapes_is_written_in_one_pass),
         cmocka_unit_test(escapes_are_read),
         cmocka_unit_test(a_surrogate_pair_is_one_character),
         cmocka_unit_test(half_a_surrogate_pair_is_replaced),

@@ -79,7 +79,7 @@ static void each_letter_writes_its_argument(void **state)
     assert_format("true", "b", 4);
     assert_format("null", "n");
     assert_format("{\"a\":[1]}", "v", of(" {\"a\":[1]} "));
-    assert_format("1,[2],\"3\"", "V", of("[ 1, [2], \"3\" ]"));
+    assert_format("1,[2],\"3\"", "V", of(" [ 1,[2],\"3\" ] "));
     assert_format("", "V", of("[]"));
 }
 
@@ -136,6 +136,19 @@ static void a_wrong_format_is_refused(void **state)
     assert_int_equal(pack("{s:i,s:]", "a", 1, "b"), HUB_EINVAL);
     assert_int_equal(pack("{s:V}", "a", of("[1]")), HUB_EINVAL);
     assert_int_equal(pack("{s:i}", (char *)NULL, 1), HUB_EINVAL);
+}
+
+/* An application that says so is believed, but it does no harm. */
+static void a_value_that_was_not_checked_after_all_ends(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"[", "[1", "[1,", "[,", "[:]", "[1 2", "[}", "[\"", "[[", "[{\"a\":"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        hub_status status = pack("[V]", value_checked(hub_text(texts[i]), NULL, 0));
+        assert_true(status == HUB_OK || status == HUB_EINVAL);
+        status = pack("[V]", value_checked(hub_text(texts[i]), &(hub_bytes){NULL, 0}, 1));
+        assert_true(status == HUB_OK || status == HUB_EINVAL);
+    }
 }
 
 static void nesting_is_limited(void **state)
@@ -307,6 +320,7 @@ int main(void)
         cmocka_unit_test(lists_are_written_as_the_format_reads),
         cmocka_unit_test(values_are_added_to_what_is_there),
         cmocka_unit_test(a_wrong_format_is_refused),
+        cmocka_unit_test(a_value_that_was_not_checked_after_all_ends),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(text_must_be_utf8),
         cmocka_unit_test(a_value_of_an_applications_own_is_checked),
