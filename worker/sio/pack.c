@@ -225,27 +225,7 @@ static hub_status write_value(packing *to, unsigned depth, hub_value value)
     return status == HUB_OK ? write_checked(to, depth, value) : status;
 }
 
-/* The items of an array that was checked, as they stand, commas and all: those without binary. */
-static hub_status write_run(packing *to, unsigned depth, hub_bytes array)
-{
-    const char *text = array.data;
-    size_t begin = json_begin(array, 1), end = begin, count = 0;
-    for (size_t at = begin; at < array.length && text[at] != ']'; count++) {
-        end = json_skip(array, at);
-        if (end == at)
-            return HUB_EINVAL; /* it was not checked after all */
-        at = json_begin(array, end);
-        if (at < array.length && text[at] == ',')
-            at = json_begin(array, at + 1);
-    }
-    if (count == 0)
-        return HUB_OK;
-    hub_status status = write_bytes(to, depth, text + begin, end - begin);
-    if (depth == 0)
-        to->items += count;
-    return status;
-}
-
+/* Item by item, without the blanks between them. */
 static hub_status write_each(packing *to, unsigned depth, hub_value array)
 {
     hub_value item;
@@ -258,6 +238,41 @@ static hub_status write_each(packing *to, unsigned depth, hub_value array)
     return status;
 }
 
+/*
+ * The items of an array, counted; *from and *to are where they begin and end. False when they cannot be
+ * written as they stand: blanks are between them, or nothing that was checked.
+ */
+static bool measure_items(hub_bytes array, size_t *from, size_t *to, size_t *count)
+{
+    const char *text = array.data;
+    size_t at = json_begin(array, 1);
+    *from = *to = at;
+    *count = 0;
+    while (at < array.length && text[at] != ']') {
+        size_t end = json_skip(array, at);
+        if (end == at)
+            return false;
+        *to = end;
+        ++*count;
+        if (end == array.length || text[end] != ',')
+            return json_begin(array, end) + 1 == array.length;
+        at = end + 1;
+        if (json_begin(array, at) != at)
+            return false;
+    }
+    return *count == 0;
+}
+
+static hub_status write_run(packing *to, unsigned depth, hub_bytes run, size_t count)
+{
+    if (count == 0)
+        return HUB_OK;
+    hub_status status = write_bytes(to, depth, run.data, run.length);
+    if (depth == 0)
+        to->items += count;
+    return status;
+}
+
 static hub_status write_items(packing *to, unsigned depth, hub_value array)
 {
     hub_status status = check_value(&array);
@@ -266,7 +281,10 @@ static hub_status write_items(packing *to, unsigned depth, hub_value array)
     array.json = trimmed(array.json);
     if (array.json.length == 0 || *(const char *)array.json.data != '[')
         return HUB_EINVAL;
-    return array.binary_count == 0 ? write_run(to, depth, array.json) : write_each(to, depth, array);
+    size_t from, end, count;
+    if (array.binary_count == 0 && measure_items(array.json, &from, &end, &count))
+        return write_run(to, depth, hub_bytes_of((const char *)array.json.data + from, end - from), count);
+    return write_each(to, depth, array);
 }
 
 static hub_status counted(packing *to, hub_status status)

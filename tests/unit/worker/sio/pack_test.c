@@ -80,6 +80,10 @@ static void each_letter_writes_its_argument(void **state)
     assert_format("null", "n");
     assert_format("{\"a\":[1]}", "v", of(" {\"a\":[1]} "));
     assert_format("1,[2],\"3\"", "V", of(" [ 1,[2],\"3\" ] "));
+    assert_format("1,[ 2 ],\"3\"", "V", of("[ 1 , [ 2 ], \"3\" ]"));
+    assert_format("1,2", "V", of("[1 ,2]"));
+    assert_int_equal(packed.items, 2);
+    assert_format("1,2", "V", of("[1, 2]"));
     assert_format("", "V", of("[]"));
 }
 
