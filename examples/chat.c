@@ -1,39 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A chat whose rooms span all workers. A client sends "ROOM" to join, "ROOM TEXT" to speak in a room and
- * " TEXT" to speak to everybody. What arrives is "SLOT GENERATION WORKERS ID ROOM TEXT": the server itself
- * writes who speaks and from which worker. Names and presence are between the pages (public/chat).
+ * A chat whose rooms span all workers. A page emits "join" ROOM, and "say" ROOM WHAT, where no room means
+ * everybody. It hears "hello" FROM, "said" FROM ROOM WHAT and "gone" FROM: the server itself tells who speaks
+ * and from which worker. Names and presence are between the pages (public/chat).
  */
 #include <hubbub.h>
-#include <stdio.h>
 
-static hub_status say(hub_ws *ws, hub_to to, hub_bytes text)
+static hub_status tell(hub_client *client, hub_to to, const char *event, hub_value what)
 {
-    char line[4200]; /* the numbers, and a message of the largest size that the route takes */
     hub_worker_info me = hub_worker();
-    int length = snprintf(line, sizeof(line), "%u %u %u %llx %.*s", me.slot, me.generation, me.workers,
-                          (unsigned long long)hub_ws_id(ws), (int)text.length, (const char *)text.data);
-    return hub_send(to, HUB_TEXT, hub_bytes_of(line, (size_t)length));
+    return hub_emit(to, event, "{s:t, s:i, s:i, s:i}, V", "id", hub_client_sid(client), "slot", me.slot,
+                    "generation", me.generation, "workers", me.workers, what);
 }
 
-static hub_status chat(hub_ws *ws, void *greeting)
+static hub_status enter(hub_client *client, hub_value auth, void *arg)
 {
-    hub_message got;
-    say(ws, hub_to_client(hub_ws_id(ws)), hub_text(greeting));
-    while (hub_ws_recv(ws, &got, HUB_FOREVER) == HUB_OK && got.body.length > 0) {
-        const char *text = got.body.data, *space = memchr(text, ' ', got.body.length);
-        if (space) /* what stands before it is the room; nothing means everybody */
-            say(ws, hub_to_room_bytes(hub_bytes_of(text, (size_t)(space - text))), got.body);
-        else
-            hub_join_bytes(ws, got.body);
-    }
-    return say(ws, hub_to_everyone(), hub_text(" gone"));
+    return tell(client, hub_to_client(hub_client_id(client)), "hello", hub_value_of(hub_text("[]")));
+}
+
+static hub_status join(hub_client *client, hub_value args, hub_ack ack, void *arg)
+{
+    return hub_client_join(client, hub_value_text(hub_value_at(args, 0)));
+}
+
+static hub_status say(hub_client *client, hub_value args, hub_ack ack, void *arg)
+{
+    return tell(client, hub_to_room_bytes(hub_value_text(hub_value_at(args, 0))), "said", args);
+}
+
+static void leave(hub_client *client, const char *reason, void *arg)
+{
+    tell(client, hub_to_everyone(), "gone", hub_value_of(hub_text("[]")));
 }
 
 static hub_status setup(hub_app *app)
 {
-    hub_ws_route route = {.path = "/chat", .handler = chat, .arg = " hello", .max_message = 4096};
-    hub_on_ws_route(app, &route);
+    hub_on_connect(app, "/", enter, NULL);
+    hub_on_disconnect(app, "/", leave, NULL);
+    hub_on(app, "/", "join", join, NULL);
+    hub_on(app, "/", "say", say, NULL);
     return hub_static(app, "/", "public/chat");
 }
 

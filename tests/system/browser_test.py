@@ -5,11 +5,12 @@ The chat in a real browser. With HUBBUB_SCREENSHOT=FILE the last look at two tab
 """
 
 import os
+import shutil
 import signal
 
 import pytest
 
-from hubbub import PATIENCE, Server, wait_for
+from hubbub import BUILD, PATIENCE, Server, wait_for
 
 pytestmark = [pytest.mark.plain, pytest.mark.limit(120)]
 
@@ -116,6 +117,21 @@ def chat(tmp_path):
 
 
 @pytest.fixture
+def stock_chat(tmp_path, node_modules):
+    """The chat with the stock Socket.IO client in its page, as ./bootstrap run serves it where npm is."""
+    modules = node_modules()
+    if isinstance(modules, str):
+        pytest.skip(f"npm does not give socket.io-client: {modules}")
+    shutil.copytree(BUILD / "examples" / "public", tmp_path / "public")
+    shutil.copy(BUILD / "examples" / "chat.so", tmp_path)
+    shutil.copy(modules / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js",
+                tmp_path / "public" / "chat" / "socket.io.js")
+    server = Server(tmp_path / "chat.so", folder=tmp_path / "server", workers=4).start()
+    yield server
+    server.finish()
+
+
+@pytest.fixture
 def tabs(browser, chat):  # noqa: F811
     """Two tabs whose clients are served by two workers."""
     open_tabs = [Tab(browser, chat, "Ada"), Tab(browser, chat, "Grace")]
@@ -182,6 +198,21 @@ def test_a_tab_connects_again_when_its_worker_was_killed(chat, tabs):
     one.wait_said("Back again")
     one.wait_person("Grace", two.slot())
     assert sum("Grace" in text for text in one.texts("#people li")) == 1
+
+
+def test_the_page_works_with_the_stock_client(browser, stock_chat):  # noqa: F811
+    one, two = Tab(browser, stock_chat, "Ada"), Tab(browser, stock_chat, "Grace")
+    assert "socket.io.js" in " ".join(one.use().execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)"))
+    two.move_from({one.slot()})
+    one.say("Hello through the stock client")
+    two.wait_said("Hello through the stock client")
+    os.kill(stock_chat.pids()[two.slot()], signal.SIGKILL)
+    one.say("Are you there?")
+    wait_for(lambda: two.state() == "open" and len(two.texts(".note")) == 2, "the tab is connected again", patience=3 * PATIENCE, pause=0.02)
+    two.say("Back again")
+    one.wait_said("Back again")
+    one.close()
+    two.close()
 
 
 def test_the_page_reports_no_errors(browser, tabs):  # noqa: F811

@@ -78,7 +78,7 @@ def test_the_examples_are_as_short_as_the_readme_says():
 
     assert lines_of_c("echo.c") <= 12
     assert lines_of_c("message.c") <= 15
-    assert lines_of_c("chat.c") <= 30
+    assert lines_of_c("chat.c") <= 32
 
 
 def test_the_configuration_reference_is_that_of_the_option_table():

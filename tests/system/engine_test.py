@@ -248,7 +248,7 @@ def test_packets_before_a_malformed_one_are_heard(server):
     session = Session(server)
     with session.begin_poll() as poll:
         assert session.post("4a\x1eabc").status == 400
-        assert poll.response().text() == "4a\x1e1"
+        assert poll.response().text() == "4a"
     assert session.is_gone()
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The examples as they are shipped, and an installed server."""
 
+import json
 import shutil
 import subprocess
 
 import pytest
 
 from client import Http, WebSocket, get
+from engine import Direct
 from hubbub import BUILD, ROOT, Server
 
 EXAMPLES = ROOT / "examples"
@@ -30,41 +32,62 @@ def test_echo_sends_back(start):
         assert client.receive() == (2, b"\0\1\2")
 
 
-def greeting(client):
-    """The numbers of a client's own line: slot, generation, workers and id."""
-    *numbers, room, text = client.receive_text().split(" ")
-    assert (room, text) == ("", "hello")
-    return numbers
+class Talker(Direct):
+    """A page of the chat; `me` is what the server says of it."""
+
+    def __init__(self, server):
+        super().__init__(server, "/socket.io/")
+        self.send_text("40")
+        assert self.receive_packet().startswith("40{")
+        event, self.me = self.hear()
+        assert event == "hello" and set(self.me) == {"id", "slot", "generation", "workers"}
+
+    def hear(self):
+        packet = self.receive_packet()
+        assert packet.startswith("42"), packet
+        return json.loads(packet[2:])
+
+    def tell(self, *event):
+        self.send_text("42" + json.dumps(event))
 
 
-def test_chat_tells_a_client_its_worker_and_relays_with_who_speaks(start):
+def test_chat_tells_a_page_its_worker_and_relays_with_who_speaks(start):
     server = start("chat.so", workers=2)
-    with WebSocket(server, "/chat") as one, WebSocket(server, "/chat") as two:
-        mine, other = greeting(one), greeting(two)
-        assert mine[2] == other[2] == "2" and mine[3] != other[3]
-        two.send_text("lobby")
-        two.send_text("lobby I am here")
-        assert two.receive_text() == " ".join(other) + " lobby I am here"
-        one.send_text("lobby from outside")
-        assert two.receive_text() == " ".join(mine) + " lobby from outside"
-        one.send_text(" to everybody")
-        assert one.receive_text() == two.receive_text() == " ".join(mine) + "  to everybody"
+    with Talker(server) as one, Talker(server) as two:
+        assert one.me["workers"] == two.me["workers"] == 2 and one.me["id"] != two.me["id"]
+        two.tell("join", "lobby")
+        two.tell("say", "lobby", {"text": "I am here"})
+        assert two.hear() == ["said", two.me, "lobby", {"text": "I am here"}]
+        one.tell("say", "lobby", "from outside")
+        assert two.hear() == ["said", one.me, "lobby", "from outside"]
+        one.tell("say", "", ["to", "everybody"])
+        assert one.hear() == two.hear() == ["said", one.me, "", ["to", "everybody"]]
         one.close_cleanly()
-        assert two.receive_text() == " ".join(mine) + "  gone"
+        assert two.hear() == ["gone", one.me]
 
 
-@pytest.mark.parametrize("message", ["", "x" * 300, "x" * 4097])
+@pytest.mark.parametrize("message", ['["join"]', '["join",""]', '["say"]', '["say",{"room":[]}]', '["join","%s"]' % ("x" * 300), "[]", "nothing"])
 def test_chat_takes_no_harm_from_a_strange_message(start, message):
     server = start("chat.so", workers=1)
-    with WebSocket(server, "/chat") as client:
-        client.send_text(message)
+    with Talker(server) as client:
+        client.send_text("42" + message)
         client.socket.shutdown(1)
         client.rest()
     assert get(server, "/").status == 200
     assert server.pids().keys() == {0} and "ended" not in server.log()
 
 
-@pytest.mark.parametrize("name,kind", [("", "text/html"), ("chat.js", "text/javascript"), ("chat.css", "text/css"),
+def test_message_answers_with_a_response_and_prints_who_connects(start):
+    server = start("message.so", workers=2)
+    with Direct(server, "/socket.io/") as client:
+        client.send_text("40")
+        assert client.receive_packet().startswith("40{")
+        client.send_text('42["message",{"data":"hello"}]')
+        assert client.receive_packet() == '42["response",{"data":"Message received"}]'
+    server.wait_log("Client connected")
+
+
+@pytest.mark.parametrize("name,kind", [("", "text/html"), ("chat.js", "text/javascript"), ("socket.io.js", "text/javascript"), ("chat.css", "text/css"),
                                        ("icon.svg", "image/svg+xml")])
 def test_the_page_of_the_chat_is_served(start, name, kind):
     server = start("chat.so", workers=1)

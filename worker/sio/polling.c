@@ -79,7 +79,7 @@ static void answer_post(engine *e)
     http_done(http);
 }
 
-static const char noop_packet[] = {EIO_NOOP, '\0'};
+static const char noop_packet[] = {EIO_NOOP, '\0'}, close_packet[] = {EIO_CLOSE, '\0'};
 
 void polling_end(engine *e)
 {
@@ -236,12 +236,19 @@ static hub_status take_payload(engine *e, hub_bytes *payload)
     if (made.capacity > KEPT)
         buffer_free(&made);
     while ((!limit || count < limit) && output_gather(&p->out, &iov, 1) == 1) {
-        hub_bytes rest = hub_bytes_of(iov.iov_base, iov.iov_len), message;
+        hub_bytes rest = hub_bytes_of(iov.iov_base, iov.iov_len), ahead = rest, message;
         hub_type type;
-        while ((!limit || count < limit) && frames_next(&rest, &type, &message)) {
+        while ((!limit || count < limit) && frames_next(&ahead, &type, &message)) {
+            /* The stock client acts on a close at once, and on the packets before it only afterwards: the
+             * close has an answer of its own. */
+            if (count > 0 && type == HUB_TEXT && hub_equal(message, hub_text(close_packet))) {
+                limit = count;
+                break;
+            }
             if (payload_append(&made, type, message) != HUB_OK)
                 return HUB_ENOMEM;
             count++;
+            rest = ahead;
         }
         output_advance(&p->out, iov.iov_len - rest.length);
     }
@@ -260,7 +267,7 @@ static void flush(engine *e)
         e->lingers = false;
         output_clear(&p->out);
         engine_close(e, SIO_TRANSPORT_ERROR);
-        payload = hub_text("1");
+        payload = hub_text(close_packet);
     }
     answer_poll(e, payload);
     if (p->ping_waits && !p->out.first) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page of the chat. The server relays lines: "ROOM" joins, "ROOM JSON" speaks in a room, " JSON" speaks to
-// everybody, and each line arrives with "SLOT GENERATION WORKERS ID " in front, written by the server.
+// The page of the chat. It emits "join" ROOM, and "say" ROOM WHAT, where no room means everybody; it hears "hello"
+// FROM, "said" FROM ROOM WHAT, "gone" FROM, where the server itself tells who speaks: {id, slot, generation, workers}.
+
+import { io } from "./socket.io.js";
 
 const $ = (id) => document.getElementById(id);
 const random = (from, to) => from + Math.random() * (to - from);
@@ -22,7 +24,7 @@ const store = {
 const rooms = new Map();   // name -> {messages, unread}
 const people = new Map();  // id -> {name, room, slot, generation, seen}
 const me = { id: "", name: store.get("name") || invent(), room: roomFromAddress(), slot: 0, generation: 0, workers: 0 };
-let socket = null, attempts = 0, retryTimer = 0, countdownTimer = 0, announceTimer = 0;
+let attempts = 0, retryTimer = 0, countdownTimer = 0, announceTimer = 0;
 
 function invent() {
   const first = ["Amber", "Brisk", "Calm", "Dusky", "Eager", "Fabled", "Gentle", "Hazel", "Ivory", "Jolly"];
@@ -55,18 +57,25 @@ function hue(text) {
 
 // ---- the connection ----------------------------------------------------------------------------------------
 
+// The page tries again by itself, because it shows when.
+const socket = io({ autoConnect: false, reconnection: false, transports: ["websocket", "polling"], tryAllTransports: true });
+socket.on("hello", welcome);
+socket.on("said", heard);
+socket.on("gone", ({ id }) => forget(id));
+socket.on("disconnect", lost);
+socket.on("connect_error", lost);
+
 function connect() {
   clearTimeout(retryTimer);
   clearInterval(countdownTimer);
   showState("connecting", attempts ? "reconnecting" : "connecting");
-  const now = socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/chat`);
-  now.onmessage = (event) => { if (now === socket) receive(event.data); };
-  now.onclose = () => { if (now === socket) lost(); };
+  socket.connect();
 }
 
 // Exponential with full jitter: after a crash all its clients come back, but not in the same instant.
 function lost() {
-  socket = null;
+  clearTimeout(retryTimer);
+  clearInterval(countdownTimer);
   clearTimeout(announceTimer);
   const ceiling = Math.min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** attempts++);
   const delay = random(ceiling / 4, ceiling);
@@ -80,23 +89,11 @@ function lost() {
   retryTimer = setTimeout(connect, delay);
 }
 
-function send(line) {
-  if (socket && socket.readyState === WebSocket.OPEN) socket.send(line);
-}
-
-function receive(line) {
-  const parts = /^(\d+) (\d+) (\d+) ([0-9a-f]+) (\S*) ([^]*)$/.exec(line);
-  if (!parts) return;
-  const [, slot, generation, workers, id, where, text] = parts;
-  const from = { slot: Number(slot), generation: Number(generation), workers: Number(workers), id };
-  if (where === "" && text === "hello") return welcome(from);
-  if (where === "" && text === "gone") return forget(id);
-  let data;
-  try { data = JSON.parse(text); } catch { return; }
-  if (!data || typeof data.name !== "string") return;
+function heard(from, where, data) {
+  if (!data || typeof data.name !== "string" || typeof where !== "string") return;
   const name = data.name.slice(0, 24);
   if (where === "") present(from, name, data);
-  else if (typeof data.text === "string") said(from, where, name, data.text);
+  else if (typeof data.text === "string") said(from, where, name, data.text.slice(0, 1000));
 }
 
 function welcome(from) {
@@ -104,7 +101,7 @@ function welcome(from) {
   Object.assign(me, from);
   attempts = 0;
   people.clear();
-  for (const name of rooms.keys()) send(name);
+  for (const name of rooms.keys()) socket.emit("join", name);
   showState("open", "connected");
   note(before ? `Connected again, now by worker ${from.slot} (generation ${from.generation}).`
               : `Connected by worker ${from.slot} of ${from.workers}.`);
@@ -116,7 +113,7 @@ function welcome(from) {
 function announce(extra = {}) {
   clearTimeout(announceTimer);
   announceTimer = setTimeout(announce, ANNOUNCE_EVERY * random(0.8, 1.2));
-  send(` ${JSON.stringify({ name: me.name, room: me.room, ...extra })}`);
+  if (socket.connected) socket.emit("say", "", { name: me.name, room: me.room, ...extra });
 }
 
 // A newcomer asks who is there. Answers are spread in time, the more the larger the crowd.
@@ -151,7 +148,7 @@ function enter(name) {
   const known = rooms.has(name);
   me.room = name;
   room(name).unread = 0;
-  if (!known) send(name);
+  if (!known && socket.connected) socket.emit("join", name);
   if (roomFromAddress() !== name) history.replaceState(null, "", `#${encodeURIComponent(name)}`);
   announce();
   draw();
@@ -330,8 +327,8 @@ $("retry").onclick = () => { attempts = 0; connect(); };
 $("compose").onsubmit = (event) => {
   event.preventDefault();
   const text = $("text").value.trim();
-  if (!text || !socket || socket.readyState !== WebSocket.OPEN) return;
-  send(`${me.room} ${JSON.stringify({ name: me.name, text })}`);
+  if (!text || !socket.connected) return;
+  socket.emit("say", me.room, { name: me.name, text });
   $("text").value = "";
 };
 $("new-room").onsubmit = (event) => {
@@ -347,7 +344,7 @@ $("name").onchange = () => {
 };
 $("me").onsubmit = (event) => { event.preventDefault(); $("name").blur(); };
 addEventListener("hashchange", () => { if (roomFromAddress() !== me.room) enter(roomFromAddress()); });
-addEventListener("online", () => { if (!socket) { attempts = 0; connect(); } });
+addEventListener("online", () => { if (!socket.connected) { attempts = 0; connect(); } });
 addEventListener("keydown", (event) => { if (event.key === "Escape") closeSide(); });
 
 $("name").value = me.name;
