@@ -131,7 +131,7 @@ static hub_status reserve_membership(session *s)
         return HUB_OK;
     if (s->rooms == SESSION_ROOMS_MAX)
         return HUB_EFULL;
-    unsigned capacity = s->capacity ? s->capacity * 2U : 2;
+    unsigned capacity = s->capacity < 4 ? s->capacity + 1U : s->capacity * 2U;
     if (capacity > SESSION_ROOMS_MAX)
         capacity = SESSION_ROOMS_MAX;
     membership *more = realloc(s->more, capacity * sizeof *more);

@@ -146,9 +146,10 @@ hub_status ack_answer(hub_client *c, uint64_t number, emission *values)
 }
 
 /* The event that is with the client's handler and asks for this acknowledgement. */
-static running_event *running_of(hub_client *c, uint64_t number)
+static running_event *running_of(const hub_client *c, uint64_t number)
 {
-    return c->running && c->running->ack.client && c->running->ack.number == number ? c->running : NULL;
+    running_event *r = c->waiting ? NULL : c->running;
+    return r && r->ack.client && r->ack.number == number ? r : NULL;
 }
 
 static hub_status answer_here(hub_client *c, uint64_t number, emission *values)

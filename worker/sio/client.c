@@ -9,6 +9,11 @@
 
 /* ---- packets that are kept ---- */
 
+static uint32_t counted(uint32_t bytes, size_t more)
+{
+    return more < KEPT_BYTES_MAX - bytes ? bytes + (uint32_t)more : KEPT_BYTES_MAX;
+}
+
 kept_packet *packet_keep(packet_type type, uint64_t id, hub_bytes data, unsigned attachments)
 {
     kept_packet *kept = malloc(sizeof *kept + attachments * sizeof *kept->attachments + data.length);
@@ -22,7 +27,7 @@ kept_packet *packet_keep(packet_type type, uint64_t id, hub_bytes data, unsigned
         .id = id,
         .announced = attachments,
         .value = {.json = hub_bytes_of(text, data.length), .binary = kept->attachments, .checked = true},
-        .bytes = sizeof *kept + data.length};
+        .bytes = counted(0, sizeof *kept + data.length)};
     return kept;
 }
 
@@ -34,7 +39,7 @@ bool packet_keep_attachment(kept_packet *kept, hub_bytes body)
     if (body.length)
         memcpy(copy, body.data, body.length);
     kept->attachments[kept->value.binary_count++] = hub_bytes_of(copy, body.length);
-    kept->bytes += body.length;
+    kept->bytes = counted(kept->bytes, body.length);
     return true;
 }
 

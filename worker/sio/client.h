@@ -15,6 +15,8 @@
 #include "worker/sio/sid.h"
 #include "worker/sio/socketio.h"
 
+enum { KEPT_BYTES_MAX = 1 << 30 };
+
 /* A packet in memory of its own: it waits for its handler, for its attachments, or for who asked for it. */
 typedef struct kept_packet {
     struct kept_packet *next;
@@ -23,7 +25,7 @@ typedef struct kept_packet {
     const event_handler *handler;
     hub_id client;      /* of a packet whose attachments are still to come */
     hub_value value;    /* its data; `binary` are the attachments, each in memory of its own */
-    size_t bytes;       /* all of it */
+    uint32_t bytes;     /* all of it, or KEPT_BYTES_MAX */
     unsigned announced; /* attachments */
     hub_bytes attachments[];
 } kept_packet;
@@ -70,17 +72,19 @@ struct hub_client {
     engine *engine;  /* NULL: gone */
     hub_client *sibling;
     const name_space *registered;
-    const char *name;       /* of its namespace */
-    admission *admission;   /* NULL: it was let in */
-    greenlet *greenlet;     /* that runs its handlers; NULL: none */
-    running_event *running; /* the event with it */
-    kept_packet *inbox;     /* the newest; its `next` is the oldest */
-    size_t inbox_bytes;
-    struct call *calls;       /* who waits for an acknowledgement */
-    struct asked *asked;      /* acknowledgements that other workers wait for */
-    hub_client *next_waiting; /* for a greenlet */
+    const char *name;     /* of its namespace */
+    admission *admission; /* NULL: it was let in */
+    greenlet *greenlet;   /* that runs its handlers; NULL: none */
+    union {
+        running_event *running;   /* the event with it */
+        hub_client *next_waiting; /* `waiting`: for a greenlet */
+    };
+    kept_packet *inbox; /* the newest; its `next` is the oldest */
+    uint32_t inbox_bytes;
     uint32_t next_ack;
-    uint8_t reason; /* sio_reason; of a client that is gone */
+    struct call *calls;  /* who waits for an acknowledgement */
+    struct asked *asked; /* acknowledgements that other workers wait for */
+    uint8_t reason;      /* sio_reason; of a client that is gone */
     bool let_in : 1;
     bool close_due : 1;  /* its disconnect handler is still to be called */
     bool inbox_full : 1; /* its connection is not read on */

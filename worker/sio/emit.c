@@ -26,8 +26,6 @@ static const char *name_space_of(const hub_to *to)
     return to->name_space ? to->name_space : "/";
 }
 
-/* ---- one client ---- */
-
 static hub_status emit_here(hub_client *c, emission *m, bool is_volatile)
 {
     emission_address(m, PACKET_EVENT, c->name, PACKET_NO_ID);
@@ -42,24 +40,7 @@ static hub_status emit_remote(const bus_message *about, const emission *m, bool 
                           about, true, local);
 }
 
-static hub_status emit_to_client(const hub_to *to, emission *m)
-{
-    hub_client *c = sio_client_find(to->client);
-    if (to->client == to->except)
-        return HUB_OK;
-    if (c)
-        return to->name_space && strcmp(to->name_space, c->name) != 0 ? HUB_OK
-                                                                      : emit_here(c, m, to->is_volatile);
-    if (session_is_local(to->client))
-        return HUB_ECLOSED;
-    hub_bytes space = hub_text(to->name_space);
-    uint16_t flags = to->is_volatile ? RECORD_VOLATILE : 0;
-    return to->local ? HUB_OK
-                     : emit_remote(&(bus_message){.target = to->client, .name_space = space, .flags = flags},
-                                   m, false);
-}
-
-/* ---- many ---- */
+/* ---- records ---- */
 
 typedef struct emitting {
     emission *event;
@@ -91,6 +72,36 @@ static hub_status emit_record(const bus_message *audience, void *arg)
     const struct iovec body = {(void *)(uintptr_t)e->frames.data, e->frames.length};
     return fanout_publish(&message, &body, 1);
 }
+
+/* ---- one client ---- */
+
+/* Unless it is in one of the rooms that are left out: its worker knows. */
+static hub_status emit_to_client_outside(const hub_to *to, emission *m)
+{
+    emitting e = {.event = m, .local = to->local};
+    return audience_each(to, hub_text(name_space_of(to)), sid_read_public, emit_record, &e);
+}
+
+static hub_status emit_to_client(const hub_to *to, emission *m)
+{
+    hub_client *c = sio_client_find(to->client);
+    if (to->client == to->except)
+        return HUB_OK;
+    if (to->except_count)
+        return emit_to_client_outside(to, m);
+    if (c)
+        return to->name_space && strcmp(to->name_space, c->name) != 0 ? HUB_OK
+                                                                      : emit_here(c, m, to->is_volatile);
+    if (session_is_local(to->client))
+        return HUB_ECLOSED;
+    hub_bytes space = hub_text(to->name_space);
+    uint16_t flags = to->is_volatile ? RECORD_VOLATILE : 0;
+    return to->local ? HUB_OK
+                     : emit_remote(&(bus_message){.target = to->client, .name_space = space, .flags = flags},
+                                   m, false);
+}
+
+/* ---- many ---- */
 
 static hub_status emit_to_many(const hub_to *to, emission *m)
 {

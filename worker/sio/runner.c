@@ -197,6 +197,7 @@ static void on_retry(wheel_timer *timer)
     while (list) {
         hub_client *c = list;
         list = c->next_waiting;
+        c->running = NULL;
         c->waiting = false;
         if (!c->engine && !c->inbox && !c->close_due)
             sio_client_free(c);

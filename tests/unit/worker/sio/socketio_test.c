@@ -682,6 +682,82 @@ static void a_call_of_many_does_not_wait_for_who_left(void **state)
     assert_non_null(strstr(heard, "OK [1];"));
 }
 
+/* Another worker that serves and reads the log, or would, if it turned. */
+static bus *open_other(unsigned *index)
+{
+    bus *other = NULL;
+    assert_int_equal(region_claim_row(&world.shared, 1, 1, index), HUB_OK);
+    assert_int_equal(bus_open(&other, &world.shared, *index, NULL), HUB_OK);
+    row *theirs = &world.shared.rows[*index];
+    assert_true(row_change(theirs, atomic_load(&theirs->word), ROW_READY));
+    row_change(world_row(), atomic_load(&world_row()->word), ROW_READY);
+    return other;
+}
+
+static void a_worker_that_hangs_is_waited_for_until_the_time_is_over(void **state)
+{
+    (void)state;
+    unsigned index;
+    bus *other = open_other(&index);
+    join_main(a);
+    join_room(a, "r");
+    wire_say(a, "2[\"ask room\",0.3]");
+    answer_question(a, "1");
+    assert_string_equal(heard, "");
+    assert_true(world_until(has_heard, NULL));
+    assert_string_equal(heard, "ETIMEDOUT [1];");
+    bus_close(other);
+}
+
+static void a_worker_that_died_is_not_waited_for(void **state)
+{
+    (void)state;
+    unsigned index;
+    bus *other = open_other(&index);
+    join_main(a);
+    join_room(a, "r");
+    wire_say(a, "2[\"ask room\"]");
+    answer_question(a, "1");
+    assert_string_equal(heard, "");
+    bus_close(other);
+    region_sweep_row(&world.shared, index);
+    assert_true(world_until(has_heard, NULL));
+    assert_string_equal(heard, "OK [1];");
+}
+
+/* What the other worker would write. */
+static void a_client_of_another_worker_is_asked_and_told_by_records(void **state)
+{
+    (void)state;
+    unsigned index;
+    bus *other = open_other(&index);
+    uint32_t incarnation = row_incarnation(atomic_load(&world.shared.rows[index].word));
+    hub_id theirs = (hub_id)(incarnation & 0xffff) << 48 | 5;
+    assert_int_equal(hub_emit(hub_to_client(theirs), "e", NULL), HUB_OK);
+    assert_int_equal(hub_ack_send((hub_ack){theirs, 3}, "i", 1), HUB_OK);
+    bus_record record;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(bus_peek(other, &record), BUS_RECORD);
+        assert_int_equal(record.message.kind, RECORD_SIO_REQUEST);
+        assert_true(record.message.room_count == 1 && record.body_length > 0);
+        bus_skip(other);
+    }
+    bus_close(other);
+}
+
+static void a_client_may_be_left_out_for_the_room_that_it_is_in(void **state)
+{
+    (void)state;
+    const char *sid = join_main(a);
+    hub_bytes except[] = {hub_text("r")};
+    hub_to to = hub_except_rooms(hub_to_client(id_of(sid)), except, 1);
+    assert_int_equal(hub_emit(to, "e", NULL), HUB_OK);
+    assert_string_equal(wire_sent(a), "2[\"e\"]|");
+    join_room(a, "r");
+    assert_int_equal(hub_emit(to, "e", NULL), HUB_OK);
+    assert_string_equal(wire_sent(a), "");
+}
+
 static void a_call_of_nobody_is_answered_at_once(void **state)
 {
     (void)state;
@@ -902,6 +978,10 @@ int main(void)
         T(a_call_of_many_gathers_their_answers),
         T(a_call_of_many_ends_in_time_with_what_came),
         T(a_call_of_many_does_not_wait_for_who_left),
+        T(a_worker_that_hangs_is_waited_for_until_the_time_is_over),
+        T(a_worker_that_died_is_not_waited_for),
+        T(a_client_of_another_worker_is_asked_and_told_by_records),
+        T(a_client_may_be_left_out_for_the_room_that_it_is_in),
         T(a_call_of_nobody_is_answered_at_once),
         T(a_room_is_reached_in_its_namespace_alone),
         T(a_room_and_one_who_is_left_out),
