@@ -34,10 +34,29 @@ typedef struct inbox_message {
 } inbox_message;
 
 struct hub_ws {
-    session session;        /* its first member: what rooms deliver to */
     connection *connection; /* NULL: gone, or it ends by itself */
     const ws_route *route;
     message_parser parser;
+    union {
+        char *path;   /* for parameters; NULL when the route has none */
+        void *keeper; /* of a client that a floor above uses: that floor's */
+    };
+    unsigned char *pong;                         /* kept while the queue is too long: length and body */
+    uint16_t close_code;                         /* 0: not closing; else what the close handler is told */
+    uint16_t subprotocol_at, subprotocol_length; /* in the route's list */
+    bool lent : 1;                               /* `current` is with the handler */
+    bool receiving : 1;                          /* the loop is parked in hub_ws_recv */
+    bool close_sent : 1, close_received : 1;
+    bool pinged : 1; /* a ping is out since the client was last heard */
+    bool draining : 1;
+    bool opened : 1;           /* the open handler was called, so the close handler will be */
+    bool close_due : 1;        /* the close handler is still to be called */
+    bool slow : 1;             /* the timer looks at how long its queue has been over the soft limit */
+    unsigned deflate_bits : 4; /* of the window that messages to it may be deflated with; 0: they may not */
+
+    /* From here on what handlers need: a client that a floor above uses has no memory for it (CLIENT_BARE).
+     */
+    session session;      /* what rooms deliver to */
     greenlet *greenlet;   /* that runs its handler; NULL: none */
     inbox_message *inbox; /* the newest; its `next` is the oldest */
     size_t inbox_bytes;
@@ -50,26 +69,12 @@ struct hub_ws {
     chunk *current_chunk;
     input_block *current_block;
 
-    union {
-        char *path;   /* for parameters; NULL when the route has none */
-        void *keeper; /* of a client that a floor above uses: that floor's */
-    };
-    uint16_t close_code;                         /* 0: not closing; else what the close handler is told */
-    uint16_t subprotocol_at, subprotocol_length; /* in the route's list */
-    bool lent : 1;                               /* `current` is with the handler */
-    bool receiving : 1;                          /* the loop is parked in hub_ws_recv */
-    bool close_sent : 1, close_received : 1;
-    bool pinged : 1; /* a ping is out since the client was last heard */
-    bool draining : 1;
-    bool opened : 1;           /* the open handler was called, so the close handler will be */
-    bool close_due : 1;        /* the close handler is still to be called */
-    bool slow : 1;             /* the timer looks at how long its queue has been over the soft limit */
-    unsigned deflate_bits : 4; /* of the window that messages to it may be deflated with; 0: they may not */
     char *close_reason;
-    unsigned char *pong;               /* kept while the queue is too long: length and body; NULL: none */
     hub_ws *next_waiting;              /* for a greenlet for the close handler */
     _Alignas(16) unsigned char data[]; /* the application's */
 };
+
+enum { CLIENT_BARE = offsetof(hub_ws, session) };
 
 /* The message that a floor above is being given: ws_user_hold. */
 extern const message_event *client_event;

@@ -103,7 +103,7 @@ void send_failure(hub_ws *ws, uint16_t code, hub_bytes reason)
 /* The chunk that a body is, when it is the message lent to the client's handler, whole. */
 static chunk *lent_chunk(const hub_ws *ws, hub_bytes body)
 {
-    chunk *whole = ws->current_chunk;
+    chunk *whole = ws->route->user ? NULL : ws->current_chunk;
     return whole && body.data == chunk_data(whole) && body.length == whole->length ? whole : NULL;
 }
 
@@ -251,7 +251,7 @@ static bool takes_at_once(const connection *c)
 
 void send_delivery(session *s, const delivery *what)
 {
-    hub_ws *ws = (hub_ws *)s;
+    hub_ws *ws = (hub_ws *)((char *)s - offsetof(hub_ws, session));
     const bus_message *message = &what->record->message;
     if (message->kind != RECORD_WS_FRAME || ws->close_sent || !ws->connection)
         return;

@@ -48,13 +48,14 @@ bool client_take_large(hub_ws *ws, const message_event *event, chunk **out)
 /* Neither connection nor handler is left. */
 void client_free(hub_ws *ws)
 {
-    client_release(ws);
-    inbox_drop(ws);
     deflate_context_free(ws->parser.deflate);
-    if (!ws->route->user)
-        free(ws->path);
-    free(ws->close_reason);
     free(ws->pong);
+    if (!ws->route->user) {
+        client_release(ws);
+        inbox_drop(ws);
+        free(ws->path);
+        free(ws->close_reason);
+    }
     free(ws);
 }
 
@@ -344,7 +345,7 @@ static bool open_deflate(hub_ws *ws, const deflate_terms *terms)
 static hub_ws *ws_new(const hub_http *http, const ws_route *to, const opening *agreed)
 {
     hub_bytes subprotocol = agreed->subprotocol;
-    hub_ws *ws = calloc(1, sizeof *ws + (to->user ? 0 : client_server->session_size));
+    hub_ws *ws = calloc(1, to->user ? CLIENT_BARE : sizeof *ws + client_server->session_size);
     if (!ws)
         return NULL;
     ws->route = to;

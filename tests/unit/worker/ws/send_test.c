@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Compressed messages on their way out; what is common to all messages, websocket_test.c tests. */
 #include "../server.h"
+
 #include "worker/rooms/fanout.h"
+#include "worker/ws/client.h"
 #include "worker/ws/deflate.h"
 #include "worker/ws/frame.h"
 
@@ -97,10 +99,10 @@ static void open_broadcast(broadcast *b, size_t length)
     b->delivery = (delivery){.record = &b->record, .body = b->body, .deflated = &b->deflated};
 }
 
-/* A client begins with its session. */
+/* Of the client that came last. */
 static session *last_session(void)
 {
-    return serving.last->state;
+    return &((hub_ws *)serving.last->state)->session;
 }
 
 static void deliver(session *s, broadcast *b)
