@@ -432,8 +432,7 @@ static hub_status open_protocols(const worker_boot *boot, error *why)
     srandom((unsigned)clock_monotonic_ns() ^ (unsigned)getpid());
     engine_app_open();
     hub_status status = engines_open();
-    return status == HUB_OK ? HUB_OK : error_set(why, status, "the hub's table of steps is full");
-    return relay_open(why);
+    return status == HUB_OK ? relay_open(why) : error_set(why, status, "the hub's table of steps is full");
 }
 
 static hub_status open_access_log(const worker_boot *boot, error *why)

@@ -507,3 +507,34 @@ def test_a_server_that_stops_tells_its_clients(start):
     server.process.terminate()
     assert client.receive_close().code == 1001
     assert poll.response().text() == "1"
+
+
+# ---- several workers, nothing sticky in front
+
+
+def test_requests_of_a_session_reach_it_from_every_worker(start):
+    server = start("contract.so", workers=4)
+    sessions = [Session(server) for _ in range(12)]
+    for turn in range(4):
+        for i, session in enumerate(sessions):
+            assert session.post(f"4{i}.{turn}").text() == "ok"
+    for i, session in enumerate(sessions):
+        assert session.packets() == [f"4{i}.{turn}" for turn in range(4)]
+    for i, session in enumerate(sessions):
+        client = upgraded(session)
+        client.send_text(f"4{i}")
+        assert client.receive_text() == f"4{i}"
+        client.close()
+
+
+def test_one_connection_carries_requests_of_many_sessions(start):
+    """As a proxy's do: each request goes to the worker of its session, and the connection with it."""
+    server = start("contract.so", workers=4)
+    sessions = [Session(server) for _ in range(12)]
+    with Http(server) as proxy:
+        for turn in range(3):
+            for i, session in enumerate(sessions):
+                proxy.request("POST", session.path, body=f"4{i}.{turn}".encode())
+                assert proxy.response().text() == "ok"
+            for i, session in enumerate(sessions):
+                assert proxy.get(session.path).text() == f"4{i}.{turn}"

@@ -97,6 +97,7 @@ hub_status endpoint_add(hub_app *app, const hub_socketio_endpoint *given, const 
     if (!read_transports(&to->engine, given->transports ? given->transports : settings->sio_transports))
         return HUB_EINVAL;
     to->http = (http_route){.serve = engine_serve,
+                            .claim = engine_claim,
                             .arg = &to->engine,
                             .name = name,
                             .compress = HUB_COMPRESS_OFF,

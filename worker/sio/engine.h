@@ -85,8 +85,12 @@ void engines_drain(double spread);
 void engines_close(void);
 size_t engines_count(void);
 
-/* What a route leads to: http_route.serve, whose `arg` is the endpoint, and ws_route.user, likewise. */
+/*
+ * What a route leads to: http_route.serve and .claim, whose `arg` is the endpoint, and ws_route.user,
+ * likewise. A request of a session that another worker of the host has is handed to that worker (relay.h).
+ */
 void engine_serve(hub_http *http, void *arg);
+bool engine_claim(hub_http *http, void *arg);
 extern const ws_user engine_socket_user;
 
 /* The session with a sid of this worker; NULL when it is gone. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/http/percent.h"
 #include "worker/sio/engine_inside.h"
+#include "worker/sio/relay.h"
 #include "worker/sio/sid.h"
 #include "worker/ws/handshake.h"
 
@@ -51,6 +52,14 @@ request_error request_read(const engine_endpoint *endpoint, const hub_http *http
     if (websocket != upgrade)
         return REQUEST_BAD;
     return hub_equal(parameter(http, "EIO"), hub_text("4")) ? REQUEST_FINE : REQUEST_UNSUPPORTED_VERSION;
+}
+
+bool engine_claim(hub_http *http, void *arg)
+{
+    (void)arg;
+    hub_id id;
+    return sid_read(parameter(http, "sid"), &id) && !session_is_local(id) &&
+           relay_to_owner(http, session_id_incarnation(id));
 }
 
 /* ---- answers ---- */

@@ -82,6 +82,8 @@ static bool on_request(hub_http *http, hub_ws *ws, void *arg)
 {
     const engine_endpoint *endpoint = arg;
     engine *e;
+    if (engine_claim(http, arg))
+        return false;
     request_error problem = request_read(endpoint, http, true, &e);
     if (problem != REQUEST_FINE) {
         request_refuse(endpoint, http, problem);
