@@ -6,8 +6,17 @@
 #ifndef TESTS_UNIT_WORKER_SIO_FAKE_ENGINE_H
 #define TESTS_UNIT_WORKER_SIO_FAKE_ENGINE_H
 
-#include "../harness.h"
 #include "worker/sio/socketio.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Also where there is no cmocka, in fuzzers. */
+static inline void wire_require(bool condition)
+{
+    if (!condition)
+        abort();
+}
 
 struct engine {
     _Alignas(16) unsigned char state[256];
@@ -21,10 +30,10 @@ struct engine {
 static inline engine *wire_open(void)
 {
     engine *e = calloc(1, sizeof *e);
-    assert_non_null(e);
-    assert_true(sio_user.state_size <= sizeof e->state);
+    wire_require(e != NULL);
+    wire_require(sio_user.state_size <= sizeof e->state);
     e->writable = true;
-    assert_int_equal(sio_user.on_open(e), HUB_OK);
+    wire_require(sio_user.on_open(e) == HUB_OK);
     return e;
 }
 
@@ -33,8 +42,9 @@ static inline void wire_receive(engine *e, hub_type type, const char *text, size
     if (e->closed)
         return;
     e->incoming = malloc(length ? length : 1); /* apart, so that it is seen when it is used too long */
-    assert_non_null(e->incoming);
-    memcpy(e->incoming, text, length);
+    wire_require(e->incoming != NULL);
+    if (length)
+        memcpy(e->incoming, text, length);
     sio_user.on_message(e, type, hub_bytes_of(e->incoming, length));
     free(e->incoming);
     e->incoming = NULL;
@@ -104,10 +114,12 @@ hub_bytes engine_peer(const engine *e)
 static void note(engine *e, hub_type type, hub_bytes body)
 {
     size_t used = strlen(e->sent);
-    assert_true(used + body.length + 3 < sizeof e->sent);
+    if (used + body.length + 3 >= sizeof e->sent)
+        return; /* more than a test looks at */
     if (type == HUB_BINARY)
         e->sent[used++] = 'b';
-    memcpy(e->sent + used, body.data, body.length);
+    if (body.length)
+        memcpy(e->sent + used, body.data, body.length);
     memcpy(e->sent + used + body.length, "|", 2);
 }
 
@@ -182,7 +194,7 @@ void engine_pause(engine *e, bool paused)
 
 void engine_hold(engine *e, engine_held *held)
 {
-    assert_non_null(e->incoming);
+    wire_require(e->incoming != NULL);
     held->memory = e->incoming;
     e->incoming = NULL;
     e->held++;

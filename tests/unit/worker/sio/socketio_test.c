@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../harness.h"
 #include "fake_engine.h"
 #include "worker/sio/sid.h"
 
