@@ -686,13 +686,14 @@ hub_id hub_client_id(const hub_client *client);
 hub_bytes hub_client_sid(const hub_client *client); /* what the client calls socket.id; also the name of a
                                                        room in which it is alone */
 const char *hub_client_namespace(const hub_client *client); /* lent as the client is */
-const char *hub_client_transport(const hub_client *client); /* "polling" or "websocket", now */
+const char *hub_client_transport(const hub_client *client); /* "polling" or "websocket", now; "" when gone */
 bool hub_client_recovered(const hub_client *client); /* it continues a session after a lost connection */
 void *hub_client_session(const hub_client *client);  /* as hub_ws_session: one for each namespace */
-hub_bytes hub_client_header(const hub_client *client, const char *name); /* one of the kept headers */
-hub_bytes hub_client_query(const hub_client *client, const char *name);  /* of the opening request; in connect
-                                                                            handlers only */
-hub_bytes hub_client_peer(const hub_client *client);                     /* as hub_http_peer */
+hub_bytes hub_client_header(const hub_client *client,
+                            const char *name); /* one of the kept headers; until it is gone */
+hub_bytes hub_client_query(const hub_client *client, const char *name); /* of the opening request; in connect
+                                                                           handlers only */
+hub_bytes hub_client_peer(const hub_client *client); /* as hub_http_peer; until it is gone */
 
 /* Rooms of its namespace. As hub_join and hub_leave. hub_client_room gives the index-th room it joined, data
  * NULL behind the last; its own sid is not among them. */
@@ -724,7 +725,8 @@ hub_status hub_ack_send(hub_ack ack, const char *format, ...);
 /*
  * Emits an event to one client, of any worker, and parks until it acknowledges: *answer is the array of what
  * it sent, lent until the handler returns; may be NULL. Errors: HUB_ETIMEDOUT, HUB_ECLOSED (the client is
- * gone, or went meanwhile), HUB_ECANCELED, those of hub_emit.
+ * gone, or went meanwhile), HUB_ECANCELED, HUB_ESTATE (outside a greenlet, and in the connect handler of this
+ * client, which cannot answer before it was let in), those of hub_emit.
  */
 hub_status hub_call(hub_id client, double timeout, hub_value *answer, const char *event, const char *format,
                     ...);
