@@ -3,6 +3,7 @@
  * The command line, by the tables. Not getopt_long: it takes abbreviations, which a new option would break,
  * and prints errors of its own.
  */
+#include "config/absent.h"
 #include "config/readers.h"
 #include "config/settings.h"
 
@@ -98,6 +99,9 @@ static hub_status read_short(cli_state *state, const char *argument)
     for (size_t i = 0; i < command_count; i++)
         if (commands[i].flag == name[0] || commands[i].alias == name[0])
             return run_command(state, &commands[i], "-", name, attached);
+    const char *reason = absent_reason(name, 1);
+    if (reason)
+        return setting_refuse(&state->from, state->failure, "there is no option -%s: %s", name, reason);
     return setting_refuse(&state->from, state->failure, "unknown option %.60s; hubbub --help lists all",
                           argument);
 }

@@ -10,8 +10,9 @@
 unsigned cpus_in_mask(void);
 
 /*
- * The smallest quota of the process's control group (cgroup v2) and those above it, in CPUs, rounded up; 0
- * when there is none. `membership` is /proc/self/cgroup and `mount` /sys/fs/cgroup, or a test's files.
+ * The smallest quota of the process's control group and those above it, in CPUs, rounded up; 0
+ * when there is none. Both versions of control groups are read. `membership` is /proc/self/cgroup and `mount`
+ * /sys/fs/cgroup, or a test's files.
  */
 unsigned cpus_in_quota(const char *membership, const char *mount);
 

@@ -137,6 +137,9 @@ bool crew_is_manned(const crew *self);
 /* True while every slot has its worker and none of them still boots. */
 bool crew_all_ready(const crew *self);
 
+/* Ends the channel through which the worker of a slot is handed log files. Does nothing without one. */
+void crew_close_logs(slot *place);
+
 /* The row of the worker in a slot. */
 row *crew_row(const crew *self, const slot *place);
 

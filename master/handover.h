@@ -14,7 +14,7 @@
 #include "master/predecessors.h"
 
 enum {
-    HANDOVER_VERSION = 4, /* raised whenever a structure below changes */
+    HANDOVER_VERSION = 5, /* raised whenever a structure below changes */
     HANDOVER_DESCRIPTORS_MAX = LISTENERS_MAX + 4 * REGION_ROWS + INHERIT_MAX + PREDECESSORS_MAX + 9,
 };
 
@@ -36,7 +36,7 @@ typedef struct handover_listener {
 typedef struct handover_worker {
     uint32_t number, state, wanted, degraded, leaving;
     int32_t pid, logs;
-    uint32_t row, generation, failures, quick_ends;
+    uint32_t row, generation, failures;
     uint64_t word, deadline_ns, forked_ns, ready_ns, look_ns;
 } handover_worker;
 

@@ -44,9 +44,9 @@ void note_say(slot_note note, const slot *place, const slot_limits *limits, cons
         break;
     case SLOT_DEGRADED:
         log_error(
-            "worker %u is degraded: it ended %d times in a row before it had served for %g s; it is tried "
-            "again at least every %g s, the others go on",
-            place->number, SLOT_DEGRADED_ENDS, clock_in_seconds(SLOT_QUICK_NS),
+            "worker %u is degraded: it ended %d times and never served for %g s; it is tried again at least "
+            "every %g s, the others go on",
+            place->number, SLOT_DEGRADED_ENDS, clock_in_seconds(SLOT_QUIET_NS),
             clock_in_seconds(SLOT_BACKOFF_MAX_NS));
         break;
     case SLOT_RECOVERED:

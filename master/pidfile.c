@@ -58,19 +58,24 @@ static holder read_holder(const char *path, pid_t *pid)
     return parse(text, pid);
 }
 
-/* Whether it lives and is a master, as far as can be told: in doubt it is. */
+/* Whether it lives and is a master, as far as can be told: in doubt it is. One that has ended and was not
+ * reaped (by a process 1 that reaps nobody, say) still has its name. */
 static bool is_hubbub(pid_t pid)
 {
-    char path[64], name[64];
+    char path[64], line[128];
     if (kill(pid, 0) < 0 && errno != EPERM)
         return false;
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (!file)
-        return errno != ENOENT || access("/proc/self/comm", R_OK) < 0;
-    bool is_read = fgets(name, sizeof name, file) != NULL;
+        return errno != ENOENT || access("/proc/self/stat", R_OK) < 0;
+    bool is_read = fgets(line, sizeof line, file) != NULL; /* "123 (hubbub) S …" */
     fclose(file);
-    return is_read && strcmp(name, PIDFILE_NAME "\n") == 0;
+    char *name = is_read ? strchr(line, '(') : NULL, *end = is_read ? strrchr(line, ')') : NULL;
+    if (!name || !end || end < name || strlen(end) < 3)
+        return false;
+    *end = '\0';
+    return strcmp(name + 1, PIDFILE_NAME) == 0 && end[2] != 'Z' && end[2] != 'X';
 }
 
 static hub_status cannot_write(const char *path, int cause, error *failure)

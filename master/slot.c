@@ -28,7 +28,7 @@ static void move(slot *self, slot_state state, uint64_t deadline_ns)
  * anything to forget. */
 static void arm_ready(slot *self)
 {
-    bool has_past = self->failures || self->quick_ends || self->degraded;
+    bool has_past = self->failures || self->degraded;
     self->deadline_ns = clock_earlier(self->look_ns, has_past ? self->ready_ns + SLOT_QUIET_NS : 0);
 }
 
@@ -47,11 +47,8 @@ static slot_result emptied(slot *self, uint64_t now_ns)
         move(self, SLOT_EMPTY, 0);
         return nothing;
     }
-    bool quick = self->ready_ns == 0 || now_ns - self->ready_ns < SLOT_QUICK_NS;
-    self->quick_ends = quick ? self->quick_ends + 1 : 0;
-
     slot_result result = refill(self, now_ns);
-    if (self->quick_ends >= SLOT_DEGRADED_ENDS && !self->degraded) {
+    if (self->failures >= SLOT_DEGRADED_ENDS && !self->degraded) {
         self->degraded = true;
         result.note = SLOT_DEGRADED;
     }
@@ -142,7 +139,6 @@ static slot_result time_in_ready(slot *self, const slot_limits *limits, uint64_t
             result.note = SLOT_RECOVERED;
         self->degraded = false;
         self->failures = 0;
-        self->quick_ends = 0;
     }
     arm_ready(self);
     return result;

@@ -23,10 +23,9 @@
 
 #define SLOT_QUIT_NS        (2 * CLOCK_NS_PER_S)    /* from "end now" to SIGKILL */
 #define SLOT_QUIET_NS       (60 * CLOCK_NS_PER_S)   /* ready for so long: earlier ends are forgotten */
-#define SLOT_QUICK_NS       (1 * CLOCK_NS_PER_S)    /* an end so soon after READY counts as a quick one */
 #define SLOT_BACKOFF_NS     (100 * CLOCK_NS_PER_MS) /* the first delay that is not 0; it doubles */
 #define SLOT_BACKOFF_MAX_NS (10 * CLOCK_NS_PER_S)
-enum { SLOT_DEGRADED_ENDS = 5 }; /* so many quick ends in a row make a slot degraded */
+enum { SLOT_DEGRADED_ENDS = 5 }; /* so many ends with no quiet minute in between make a slot degraded */
 
 typedef enum slot_state {
     SLOT_EMPTY,    /* nobody, and nobody is wanted */
@@ -88,11 +87,10 @@ typedef struct slot {
     bool degraded;        /* was reported so */
     uint64_t deadline_ns; /* when to give SLOT_TIME next; 0: never */
 
-    uint64_t forked_ns;  /* of the worker that is here now, or was last */
-    uint64_t ready_ns;   /* 0: it never said READY */
-    uint64_t look_ns;    /* when its heartbeat is looked at next; 0: never */
-    unsigned failures;   /* ends since the last quiet minute: the step of the backoff */
-    unsigned quick_ends; /* in a row */
+    uint64_t forked_ns; /* of the worker that is here now, or was last */
+    uint64_t ready_ns;  /* 0: it never said READY */
+    uint64_t look_ns;   /* when its heartbeat is looked at next; 0: never */
+    unsigned failures;  /* ends since the last quiet minute: the step of the backoff */
 
     /* who is here: kept by the master, not looked at here */
     pid_t pid; /* 0: nobody */

@@ -130,9 +130,50 @@ def test_the_options_that_are_gunicorns_exist():
 
 
 def test_the_options_of_gunicorns_that_are_not_offered_are_refused_with_a_reason():
-    for name, _ in gunicorn_rows("What is not offered"):
-        refused = run(name.strip("`"), "app.so")
-        assert refused.returncode == 2 and f"there is no option {name.strip('`')}: " in refused.stderr, refused.stderr
+    for names, _ in gunicorn_rows("What is not offered"):
+        for name in re.findall(r"`(-[^`]+)`", names):
+            refused = run(name, "app.so")
+            assert refused.returncode == 2 and f"there is no option {name}: " in refused.stderr, refused.stderr
+
+
+# The settings of gunicorn 26.1: its options, and what only its file has.
+GUNICORNS_OPTIONS = """
+config bind backlog workers worker-class threads worker-connections max-requests max-requests-jitter timeout
+graceful-timeout keep-alive limit-request-line limit-request-fields limit-request-field_size reload reload-engine
+reload-extra-file spew check-config print-config preload no-sendfile reuse-port chdir daemon env pid worker-tmp-dir
+user group umask initgroups forwarded-allow-ips access-logfile disable-redirect-access-to-syslog access-logformat
+error-logfile log-file log-level capture-output logger-class log-config log-config-json log-syslog-to log-syslog
+log-syslog-prefix log-syslog-facility enable-stdio-inheritance statsd-host dogstatsd-tags statsd-prefix
+enable-backlog-metric name pythonpath paste paster proxy-protocol proxy-allow-from protocol uwsgi-allow-from keyfile
+certfile ssl-version cert-reqs ca-certs suppress-ragged-eofs do-handshake-on-connect ciphers http-protocols
+http2-cleartext http2-max-concurrent-streams http2-initial-window-size http2-max-frame-size http2-max-header-list-size
+paste-global permit-obsolete-folding strip-header-spaces permit-unconventional-http-method
+permit-unconventional-http-version casefold-http-method forwarder-headers header-map asgi-loop asgi-lifespan
+asgi-disconnect-grace-period http-parser root-path dirty-app dirty-workers dirty-timeout dirty-threads
+dirty-graceful-timeout control-socket control-socket-mode no-control-socket
+""".split()
+GUNICORNS_KEYS = """
+wsgi_app keepalive reload_extra_files preload_app sendfile raw_env pidfile tmp_upload_dir secure_scheme_headers
+accesslog access_log_format errorlog loglevel logconfig logconfig_dict logconfig_json syslog_addr syslog syslog_prefix
+syslog_facility proc_name default_proc_name on_starting on_reload when_ready pre_fork post_fork post_worker_init
+worker_int worker_abort pre_exec pre_request post_request child_exit worker_exit nworkers_changed on_exit ssl_context
+proxy_allow_ips uwsgi_allow_ips raw_paste_global_conf dirty_apps on_dirty_starting dirty_post_fork dirty_worker_init
+dirty_worker_exit control_socket_disable
+""".split()
+
+
+def test_every_option_of_gunicorns_is_offered_or_not_with_a_reason():
+    page = GUNICORN.read_text()
+    missing = [name for name in GUNICORNS_OPTIONS if f"`--{name}`" not in page]
+    assert missing == []
+
+
+def test_every_key_of_gunicorns_file_is_answered(tmp_path):
+    file = tmp_path / "gunicorn.yaml"
+    for key in GUNICORNS_KEYS:
+        file.write_text(f"\n{key}: x\n")
+        refused = run("-c", file, "app.so")
+        assert refused.returncode == 2 and f"gunicorn.yaml:2: there is no option {key}: " in refused.stderr, refused.stderr
 
 
 @pytest.mark.parametrize("title", ["Signals to the master", "Reloads", "Upgrades", "Control", "Listeners", "Logs", "Supervision"])

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -578,6 +579,30 @@ def test_workers_are_replaced_after_so_many_requests_one_at_a_time_and_nobody_no
     events = re.findall(r"worker \d+ \(pid \d+\) (ready|is replaced)", server.log())
     assert events[:3] == ["ready"] * 3
     assert not any(a == b == "is replaced" for a, b in zip(events, events[1:])), events
+
+
+def send_messages(server, count):
+    with WebSocket(server, "/echo") as client:
+        for _ in range(count):
+            client.send_text("x")
+            assert client.receive_frame().payload == b"x"
+
+
+def connect_only(server, count):
+    for _ in range(count):
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE).close()
+
+
+@pytest.mark.parametrize("use", [send_messages, connect_only])
+def test_messages_and_connections_count_as_requests_do(start, use):
+    server = start("contract.so", "--max-requests", "100", workers=1)
+    old = server.pids()[0]
+    use(server, 50)
+    assert "is replaced" not in server.log()
+    use(server, 45)
+    use(server, 10)
+    server.wait_log(rf"worker 0 \(pid {old}\) is replaced: max-requests")
+    server.wait_successor(0, old)
 
 
 def test_a_worker_is_replaced_at_an_age(start):

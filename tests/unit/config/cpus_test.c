@@ -39,20 +39,32 @@ static int make_tree(void **state)
     mkdir(path, 0700);
     snprintf(path, sizeof path, "%s/a/b", root);
     mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/cpu", root);
+    mkdir(path, 0700);
+    snprintf(path, sizeof path, "%s/cpu/a", root);
+    mkdir(path, 0700);
     return 0;
 }
 
 static int remove_tree(void **state)
 {
     (void)state;
-    static const char *const files[] = {"membership", "cpu.max", "a/cpu.max", "a/b/cpu.max"};
-    for (size_t i = 0; i < 4; i++)
+    static const char *const files[] = {"membership",
+                                        "cpu.max",
+                                        "a/cpu.max",
+                                        "a/b/cpu.max",
+                                        "cpu/cpu.cfs_quota_us",
+                                        "cpu/cpu.cfs_period_us",
+                                        "cpu/a/cpu.cfs_quota_us",
+                                        "cpu/a/cpu.cfs_period_us"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         remove_file(files[i]);
-    char path[128];
-    snprintf(path, sizeof path, "%s/a/b", root);
-    rmdir(path);
-    snprintf(path, sizeof path, "%s/a", root);
-    rmdir(path);
+    static const char *const folders[] = {"a/b", "a", "cpu/a", "cpu"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", root, folders[i]);
+        rmdir(path);
+    }
     return rmdir(root);
 }
 
@@ -85,6 +97,38 @@ static void the_root_of_a_container_is_read(void **state)
     (void)state;
     write_file("membership", "0::/\n");
     write_file("cpu.max", "400000 100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 4);
+}
+
+static void write_first_version(const char *quota, const char *quota_above)
+{
+    write_file("cpu/a/cpu.cfs_quota_us", quota);
+    write_file("cpu/a/cpu.cfs_period_us", "100000\n");
+    write_file("cpu/cpu.cfs_quota_us", quota_above);
+    write_file("cpu/cpu.cfs_period_us", "50000\n");
+}
+
+static void quotas_of_the_first_version_count_too(void **state)
+{
+    (void)state;
+    write_file("membership", "3:cpuset:/x\n2:cpu,cpuacct:/a\n1:name=systemd:/\n");
+    write_first_version("250000\n", "-1\n");
+    assert_int_equal(cpus_in_quota(membership, root), 3);
+    write_first_version("250000\n", "100000\n");
+    assert_int_equal(cpus_in_quota(membership, root), 2);
+    write_first_version("-1\n", "-1\n");
+    assert_int_equal(cpus_in_quota(membership, root), 0);
+    /* Both trees may be mounted; the controller is in one of them. */
+    write_file("membership", "2:cpuacct:/\n1:cpu:/a\n0::/\n");
+    write_first_version("100000\n", "-1\n");
+    assert_int_equal(cpus_in_quota(membership, root), 1);
+}
+
+static void a_container_of_the_first_version_sees_its_group_as_the_root(void **state)
+{
+    (void)state;
+    write_file("membership", "1:cpu:/of/the/host\n");
+    write_first_version("-1\n", "200000\n");
     assert_int_equal(cpus_in_quota(membership, root), 4);
 }
 
@@ -144,6 +188,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_quota_is_rounded_up, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(the_smallest_quota_up_the_tree_counts, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(the_root_of_a_container_is_read, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(quotas_of_the_first_version_count_too, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(a_container_of_the_first_version_sees_its_group_as_the_root,
+                                        make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(without_a_quota_there_is_none, make_tree, remove_tree),
         cmocka_unit_test(the_mask_of_the_process_counts),
         cmocka_unit_test(a_list_of_cpus_is_a_set),

@@ -169,6 +169,18 @@ static void that_of_a_process_which_is_something_else_is_replaced(void **state)
     }
 }
 
+static void that_of_a_server_which_has_ended_and_was_not_reaped_is_replaced(void **state)
+{
+    (void)state;
+    siginfo_t ended;
+    pid_t other = living(PIDFILE_NAME);
+    kill(other, SIGKILL);
+    assert_int_equal(waitid(P_PID, (id_t)other, &ended, WEXITED | WNOWAIT), 0);
+    write_pid(other);
+    assert_written();
+    end_process(other);
+}
+
 static void one_that_is_empty_or_ones_own_is_replaced(void **state)
 {
     (void)state;
@@ -295,6 +307,8 @@ int main(void)
         cmocka_unit_test_teardown(it_holds_the_process_id_and_everybody_may_read_it, remove_file),
         cmocka_unit_test_teardown(that_of_a_living_server_is_left_alone, remove_file),
         cmocka_unit_test_teardown(that_of_a_process_which_is_something_else_is_replaced, remove_file),
+        cmocka_unit_test_teardown(that_of_a_server_which_has_ended_and_was_not_reaped_is_replaced,
+                                  remove_file),
         cmocka_unit_test_teardown(one_that_is_empty_or_ones_own_is_replaced, remove_file),
         cmocka_unit_test_teardown(what_is_no_pid_file_is_left_alone, remove_file),
         cmocka_unit_test_teardown(a_path_that_cannot_be_written_is_told, remove_file),

@@ -178,14 +178,14 @@ static void ends_that_come_less_than_a_minute_apart_are_not_forgotten(void **sta
     assert_int_equal(at.slot.deadline_ns, at.now + MS(100));
 }
 
-static void five_quick_ends_in_a_row_are_reported_once(void **state)
+/* Its worker ends so many times, each time after it has served for so long. */
+static void assert_degraded_at_the_fifth_end(uint64_t served_ns)
 {
-    (void)state;
     stage at = booting_stage();
     for (unsigned end = 1; end <= 8; end++) {
         if (end % 2)
-            give(&at, SLOT_SAID_READY); /* at boot or just after READY: both count */
-        at.now += MS(900);
+            give(&at, SLOT_SAID_READY); /* at boot or after READY: both count */
+        at.now += served_ns;
         slot_action action = give(&at, SLOT_REAPED);
         assert_int_equal(at.note, end == SLOT_DEGRADED_ENDS ? SLOT_DEGRADED : SLOT_NO_NOTE);
         if (action != SLOT_FORK)
@@ -194,19 +194,37 @@ static void five_quick_ends_in_a_row_are_reported_once(void **state)
     }
 }
 
-static void a_worker_that_served_for_a_second_breaks_the_row_of_quick_ends(void **state)
+static void five_quick_ends_are_reported_once(void **state)
+{
+    (void)state;
+    assert_degraded_at_the_fifth_end(MS(1));
+}
+
+static void so_are_five_ends_of_workers_that_served_for_less_than_a_minute(void **state)
+{
+    (void)state;
+    assert_degraded_at_the_fifth_end(SLOT_QUIET_NS - MS(1));
+}
+
+static void an_end_after_a_quiet_minute_is_the_first_of_a_row(void **state)
 {
     (void)state;
     stage at = booting_stage();
     for (unsigned end = 1; end <= 12; end++) {
         give(&at, SLOT_SAID_READY);
-        at.now += end % 4 == 0 ? SLOT_QUICK_NS : MS(1);
+        uint64_t ready = at.now;
+        while (end % 4 == 0 && at.now < ready + SLOT_QUIET_NS) {
+            at.heartbeat = at.slot.deadline_ns;
+            wait_for_deadline(&at);
+        }
+        at.now += MS(1);
         slot_action action = give(&at, SLOT_REAPED);
         assert_int_equal(at.note, SLOT_NO_NOTE);
         if (action != SLOT_FORK)
             wait_for_deadline(&at);
         give(&at, SLOT_FORKED);
     }
+    assert_false(at.slot.degraded);
 }
 
 static void a_degraded_slot_recovers_after_a_quiet_minute(void **state)
@@ -398,8 +416,9 @@ int main(void)
         cmocka_unit_test(each_further_end_waits_longer),
         cmocka_unit_test(a_quiet_minute_forgets_earlier_ends),
         cmocka_unit_test(ends_that_come_less_than_a_minute_apart_are_not_forgotten),
-        cmocka_unit_test(five_quick_ends_in_a_row_are_reported_once),
-        cmocka_unit_test(a_worker_that_served_for_a_second_breaks_the_row_of_quick_ends),
+        cmocka_unit_test(five_quick_ends_are_reported_once),
+        cmocka_unit_test(so_are_five_ends_of_workers_that_served_for_less_than_a_minute),
+        cmocka_unit_test(an_end_after_a_quiet_minute_is_the_first_of_a_row),
         cmocka_unit_test(a_degraded_slot_recovers_after_a_quiet_minute),
         cmocka_unit_test(a_failed_fork_is_tried_again_after_a_while),
         cmocka_unit_test(a_heartbeat_that_goes_on_keeps_a_worker),
