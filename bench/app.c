@@ -2,13 +2,14 @@
 /*
  * The application that the benchmark measures: an echo by event handlers and one by a receive loop, rooms,
  * and a room in which one message makes the server publish several within a turn; by HTTP a greeting, and the
- * files of the directory that BENCH_FILES names.
+ * files of the directory that BENCH_FILES names; and Socket.IO.
  */
 #include <hubbub.h>
 
 #include <stdlib.h>
 
 #include "bench/load/frame.h"
+#include "bench/socketio.h"
 
 #define BURST_MAX 65536
 #define LARGE_MAX (64 << 20) /* bytes */
@@ -104,6 +105,8 @@ static hub_status setup(hub_app *app)
             return status;
     }
     hub_status status = hub_on_http(app, "GET", "/hello", hello, NULL);
+    if (status == HUB_OK)
+        status = socketio_setup(app);
     return status == HUB_OK && files ? hub_static(app, "/static", files) : status;
 }
 

@@ -6,12 +6,26 @@ ECHO = {"hubbub": "/echo", "hubbub-loop": "/loop", "libwebsockets": "/echo", "no
 ROOM = {"hubbub": "/room/bench", "libwebsockets": "/room/bench", "node-ws": "/room/bench", "bare": "/room/bench"}
 LARGE = {"hubbub": "/large", "libwebsockets": "/large", "node-ws": "/large"}
 OWN = {"hubbub": "/echo"}
+SOCKETIO = "/socket.io/?EIO=4&transport=websocket"
+SOCKETIO_PEERS = ["hubbub", "node-socketio", "flask-gevent"]
+SOCKETIO_ECHO = dict.fromkeys(SOCKETIO_PEERS, SOCKETIO)
+SOCKETIO_SPARSE = dict.fromkeys([*SOCKETIO_PEERS, "flask-eventlet", "flask-threading"], SOCKETIO)
+SOCKETIO_IDLE = dict.fromkeys(SOCKETIO_PEERS, SOCKETIO + "&rooms=one,two,three")
+# The same room by plain WebSocket, with as many bytes a message as the event has.
+SOCKETIO_ROOM = {"hubbub": SOCKETIO + "&rooms=bench", "hubbub-plain": "/room/bench",
+                 **dict.fromkeys(SOCKETIO_PEERS[1:], SOCKETIO + "&rooms=bench")}
+SOCKETIO_ROOM_WORDS = {"hubbub-plain": ["--size", str(64 + len('42["message",""]'))],
+                       **dict.fromkeys(SOCKETIO_PEERS, ["--socketio", "--event", "tell"])}
+FLASK = frozenset(["flask-gevent", "flask-eventlet", "flask-threading"])
 HELLO = {"hubbub": "/hello", "nginx": "/hello"}
 FILE = {"hubbub": "/static/file.txt", "nginx": "/static/file.txt", "nginx-fresh": "/fresh/file.txt"}
 
 
 def server_of(contestant):
-    return contestant.removesuffix("-loop").removesuffix("-deflate").removesuffix("-fresh")
+    for suffix in ("-loop", "-deflate", "-fresh", "-plain"):
+        contestant = contestant.removesuffix(suffix)
+    return contestant
+
 
 # Kind of attack: path, connections.
 FLOODS = {
@@ -37,11 +51,12 @@ class Scenario:
     quick_seconds: float = 1
     repeats: int = 1  # so many short rounds instead of one, where a ratio must be good to some percent
     workers: int = 1
+    may_lose: frozenset = frozenset()  # contestants whose lost replies are a figure, and failures not the run's
     # load; calls: count system calls; floods: beside attackers; program: a program of its own; http: by wrk
     kind: str = "load"
 
     def contestants(self, available):
-        """Those whose server is available: `hubbub-loop` and `hubbub-deflate` run on hubbub, `nginx-fresh` on nginx."""
+        """Those whose server is available: `hubbub-loop` and its like run on hubbub, `nginx-fresh` on nginx."""
         return [name for name in self.paths if server_of(name) in available]
 
 
@@ -110,6 +125,27 @@ ALL = [
     Scenario(
         "spread", "2,000 connections to 4 workers", "spread", OWN,
         ["--connections", "2000", "--kill", "--stop"], workers=4,
+    ),
+    Scenario("sio-echo", "echo, 64 B, 100 clients, 1 outstanding", "echo", SOCKETIO_ECHO, ["--socketio"], may_lose=FLASK),
+    Scenario(
+        "sio-echo-16", "the same, 16 outstanding", "echo", SOCKETIO_ECHO, ["--socketio", "--outstanding", "16"],
+        may_lose=FLASK,
+    ),
+    Scenario(
+        "sio-fanout-1000", "fan-out to 1,000, a delivery", "fanout", SOCKETIO_ROOM, ["--connections", "1000"],
+        SOCKETIO_ROOM_WORDS, seconds=2, repeats=2, may_lose=FLASK,
+    ),
+    Scenario(
+        "sio-fanout-5000", "fan-out to 5,000, a delivery", "fanout", SOCKETIO_ROOM, ["--connections", "5000"],
+        SOCKETIO_ROOM_WORDS, seconds=2, repeats=2, may_lose=FLASK,
+    ),
+    Scenario(
+        "sio-sparse", "5,000 clients, a heartbeat event each every 5 s", "sparse", SOCKETIO_SPARSE,
+        ["--socketio", "--connections", "5000", "--interval", "5"], seconds=10, quick_seconds=3, may_lose=FLASK,
+    ),
+    Scenario(
+        "sio-idle", "idle at 10,000, three rooms each", "idle", SOCKETIO_IDLE, ["--socketio", "--connections", "10000"],
+        may_lose=FLASK,
     ),
     Scenario("http-hello", "HTTP: hello, 64 connections", "wrk", HELLO, repeats=3, seconds=3, kind="http"),
     Scenario("http-file", "HTTP: a file of 10 KB, 64 connections", "wrk", FILE, repeats=3, seconds=3, kind="http"),

@@ -10,10 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(os.path.dirname(BENCH), "build")
-NAMES = ["hubbub", "libwebsockets", "node-ws", "bare", "nginx"]
+NAMES = ["hubbub", "libwebsockets", "node-ws", "bare", "nginx", "node-socketio", "flask-gevent",
+         "flask-eventlet", "flask-threading"]
 TITLES = {
     "hubbub": "hubbub",
     "hubbub-loop": "hubbub, receive loop",
@@ -23,6 +26,23 @@ TITLES = {
     "bare": "bare system calls",
     "nginx": "nginx",
     "nginx-fresh": "nginx, files opened anew",
+    "hubbub-plain": "hubbub, plain WebSocket",
+    "node-socketio": "Node socket.io",
+    "flask-gevent": "Flask-SocketIO, gevent",
+    "flask-eventlet": "Flask-SocketIO, eventlet",
+    "flask-threading": "Flask-SocketIO, threading",
+}
+# Of Flask-SocketIO by its asynchronous mode: the worker of gunicorn that its documentation names, and the modules.
+PYTHON = "/usr/bin/python3"
+FLASK_WORKERS = {
+    "flask-gevent": ["-k", "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"],
+    "flask-eventlet": ["-k", "eventlet"],
+    "flask-threading": ["-k", "gthread", "--threads", "6000"],
+}
+FLASK_MODULES = {
+    "flask-gevent": ["flask_socketio", "gunicorn", "gevent", "geventwebsocket"],
+    "flask-eventlet": ["flask_socketio", "gunicorn", "eventlet"],
+    "flask-threading": ["flask_socketio", "gunicorn", "simple_websocket"],
 }
 WANTED_DESCRIPTORS = 65536
 FILE_BYTES = 10240  # of the file that is asked for by HTTP
@@ -93,10 +113,13 @@ class Machine:
 
     def missing(self, name):
         """What a server lacks to be started, or None."""
+        if name in FLASK_MODULES:
+            return missing_module(FLASK_MODULES[name])
         needed = {
             "hubbub": [self.program("hubbub"), self.program("bench/app.so")],
             "libwebsockets": [self.program("bench/lws_echo")],
             "node-ws": [shutil.which("node") or "node", os.path.join(BENCH, "peers/node_modules/ws")],
+            "node-socketio": [shutil.which("node") or "node", os.path.join(BENCH, "peers/node_modules/socket.io")],
             "bare": [self.program("bench/send_loop")],
             "nginx": [nginx_program(), shutil.which("wrk") or "wrk"],
         }[name]
@@ -109,7 +132,11 @@ class Machine:
         hints = {
             "libwebsockets": "install libwebsockets-dev and build again",
             "node-ws": "install nodejs and npm, then: npm ci --prefix bench/peers",
+            "node-socketio": "install nodejs and npm, then: npm ci --prefix bench/peers",
             "nginx": "install nginx-light and wrk",
+            "flask-gevent": "install python3-flask-socketio, python3-gevent, python3-gevent-websocket and gunicorn",
+            "flask-eventlet": "install python3-flask-socketio, python3-eventlet and gunicorn",
+            "flask-threading": "install python3-flask-socketio and gunicorn, and simple-websocket by pip",
         }
         found = []
         for name in names:
@@ -128,6 +155,14 @@ class Machine:
             ]
         if name == "node-ws":
             return ["node", os.path.join(BENCH, "peers/node_ws.js"), str(port)]
+        if name == "node-socketio":
+            return ["node", os.path.join(BENCH, "peers/node_socketio.js"), str(port)]
+        if name in FLASK_WORKERS:
+            return [
+                PYTHON, "-B", "-m", "gunicorn", *FLASK_WORKERS[name], "-w", str(workers), "-b", f"127.0.0.1:{port}",
+                "--worker-connections", "20000", "--backlog", "4096", "--timeout", "120", "--log-level", "warning",
+                "--chdir", os.path.join(BENCH, "peers"), "flask_socketio_app:app",
+            ]
         if name == "nginx":
             return [nginx_program(), "-p", folder, "-c", write_nginx_configuration(folder, port, self.files.name)]
         program = {"libwebsockets": "bench/lws_echo", "bare": "bench/send_loop"}[name]
@@ -144,15 +179,16 @@ class Machine:
         process = subprocess.Popen(
             ["taskset", "-c", str(self.server_cpu), *self.command(name, port, workers, folder and folder.name)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            env={**os.environ, "BENCH_FILES": self.files.name},
+            env={**os.environ, "BENCH_FILES": self.files.name, "BENCH_ASYNC_MODE": name.rpartition("-")[2]},
         )
         if first:
             go_first(process.pid)
         server = Server(name, process, port, log, folder)
         self.servers.append(server)
         deadline = time.monotonic() + 20
-        forks = name in ("hubbub", "nginx")
-        while not listens(port) or (forks and len(children(process.pid)) != workers):
+        forks = name in ("hubbub", "nginx", *FLASK_WORKERS)
+        while (not listens(port) or (forks and len(children(process.pid)) != workers)
+               or (name in FLASK_WORKERS and not answers(port))):
             if process.poll() is not None or time.monotonic() > deadline:
                 words = server.last_words()
                 self.stop(server)
@@ -170,7 +206,7 @@ class Machine:
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # its session: its workers too
                 process.wait()
         server.log.close()
         if server.folder:
@@ -211,6 +247,16 @@ class Machine:
         for server in list(self.servers):
             self.stop(server)
         self.files.cleanup()
+
+
+def missing_module(modules):
+    """The first of the modules that Python does not find, or None."""
+    program = "import importlib.util, sys; print(next((m for m in sys.argv[1:] if not importlib.util.find_spec(m)), ''))"
+    try:
+        run = subprocess.run([PYTHON, "-c", program, *modules], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return PYTHON
+    return "Python's module " + run.stdout.strip() if run.stdout.strip() else None
 
 
 def document_root():
@@ -274,6 +320,17 @@ def listens(port):
     wanted = f"0100007F:{port:04X}"
     with open("/proc/net/tcp", encoding="ascii") as file:
         return any(line.split()[1] == wanted and line.split()[3] == "0A" for line in file)
+
+
+def answers(port):
+    """Whether an application answers: gunicorn listens before its worker has loaded one."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 def children(pid):

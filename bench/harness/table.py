@@ -28,18 +28,33 @@ ROWS = [
 ]
 RATIOS = ["libwebsockets", "node-ws", "bare"]
 
+SOCKETIO_COLUMNS = ["hubbub", "hubbub-plain", "node-socketio", "flask-gevent", "flask-eventlet", "flask-threading"]
+SOCKETIO_ROWS = [
+    ("sio-echo", "cpu_us", None, 2),
+    ("sio-echo-16", "cpu_us", None, 2),
+    ("sio-fanout-1000", "cpu_us", None, 2),
+    ("sio-fanout-5000", "cpu_us", None, 2),
+    ("sio-sparse", "cpu_us", None, 1),
+    ("sio-sparse", "p99_us", "— p99 of the replies", 0),
+    ("sio-sparse", "lost", "— lost replies, **a run**", 0),
+    ("sio-idle", "open_us", "opening, CONNECT included", 1),
+    ("sio-idle", "memory_each", "memory of an idle client in three rooms at 10,000, **bytes**", 0),
+]
+SOCKETIO_RATIOS = ["hubbub-plain", "node-socketio", "flask-gevent"]
+
 
 def line(cells):
     return "| " + " | ".join(cells) + " |"
 
 
-def servers_table(results):
+def servers_table(results, unit, wanted, columns, others):
     rows = []
-    for scenario, figure, title, digits in ROWS:
-        medians = [results.median(scenario, name, figure) for name in COLUMNS]
+    for scenario, figure, title, digits in wanted:
+        medians = [results.median(scenario, name, figure) for name in columns]
         if all(median is None for median in medians):
             continue
-        ratios = [results.ratio(scenario, "hubbub", other, figure) for other in RATIOS]
+        compared = figure != "lost"
+        ratios = [results.ratio(scenario, "hubbub", other, figure) if compared else None for other in others]
         rows.append(line(
             [title or BY_NAME[scenario].title]
             + ["" if median is None else f"{median:,.{digits}f}" for median in medians]
@@ -47,8 +62,8 @@ def servers_table(results):
         ))
     if not rows:
         return []
-    head = ["server CPU, µs a message"] + [TITLES[name] for name in COLUMNS]
-    head += ["hubbub ÷ " + TITLES[name] for name in RATIOS]
+    head = [unit] + [TITLES[name] for name in columns]
+    head += ["hubbub ÷ " + TITLES[name] for name in others]
     return [line(head), line(["---"] + ["---:"] * (len(head) - 1)), *rows, ""]
 
 
@@ -114,8 +129,12 @@ def markdown(machine, options, results, verdicts):
     rounds = "1 round" if options.rounds == 1 else f"median of {options.rounds} rounds in turns"
     pinned = f"server on CPU {machine.server_cpu}, load on CPU {machine.load_cpu}"
     lines = [f"{machine.describe()}; {pinned}; {rounds}{' (quick)' if options.quick else ''}.", ""]
-    lines += servers_table(results) + http_table(results) + latency_lines(results) + calls_lines(results) + program_lines(results)
+    lines += servers_table(results, "server CPU, µs a message", ROWS, COLUMNS, RATIOS)
+    lines += servers_table(results, "Socket.IO: server CPU, µs a message", SOCKETIO_ROWS, SOCKETIO_COLUMNS, SOCKETIO_RATIOS)
+    lines += http_table(results) + latency_lines(results) + calls_lines(results) + program_lines(results)
     lines += bars_table(verdicts)
     if results.failures:
         lines += ["", "Failed:", "", *("- " + failure for failure in results.failures)]
+    if results.peer_failures:
+        lines += ["", "Peers that gave no figure:", "", *("- " + failure for failure in results.peer_failures)]
     return "\n".join(lines)

@@ -110,6 +110,7 @@ static void fill_json(unsigned char *payload, size_t length)
 bool message_make(load_message *message, size_t length, bool json)
 {
     message->length = length;
+    message->number = message->sent_number = 0;
     message->payload = malloc(length);
     message->frame = malloc(FRAME_HEADER_MAX + length);
     if (!message->payload || !message->frame) {
@@ -122,6 +123,41 @@ bool message_make(load_message *message, size_t length, bool json)
     else
         fill_letters(message->payload, length);
     message->frame_length = frame_write(message->frame, FRAME_TEXT, MASK, message->payload, length);
+    message->sent_length = length;
+    return true;
+}
+
+/* `42["name","` string `"]`; its length, the place of the string in *number. NULL without memory. */
+static unsigned char *event_write(const char *name, size_t string_length, size_t *length, size_t *number)
+{
+    size_t capacity = strlen(name) + string_length + sizeof "42[\"\",\"\"]";
+    char *text = malloc(capacity);
+
+    if (!text)
+        return NULL;
+    *number = (size_t)snprintf(text, capacity, "42[\"%s\",\"", name);
+    message_number_write((unsigned char *)text + *number, 0);
+    fill_letters((unsigned char *)text + *number, string_length);
+    *length = *number + string_length + 2;
+    memcpy(text + *length - 2, "\"]", 2);
+    return (unsigned char *)text;
+}
+
+bool message_make_event(load_message *message, const char *event, size_t length)
+{
+    size_t sent_length = 0;
+    unsigned char *sent = event_write(event, length, &sent_length, &message->sent_number);
+
+    message->payload = event_write("message", length, &message->length, &message->number);
+    message->frame = sent ? malloc(FRAME_HEADER_MAX + sent_length) : NULL;
+    if (!message->payload || !message->frame) {
+        free(sent);
+        message_free(message);
+        return false;
+    }
+    message->frame_length = frame_write(message->frame, FRAME_TEXT, MASK, sent, sent_length);
+    message->sent_length = sent_length;
+    free(sent);
     return true;
 }
 
@@ -135,19 +171,22 @@ void message_free(load_message *message)
 
 void message_write(const load_message *message, unsigned char *to, uint32_t sequence)
 {
-    unsigned char *digits = to + message->frame_length - message->length;
+    unsigned char *digits = to + message->frame_length - message->sent_length + message->sent_number;
 
     memcpy(to, message->frame, message->frame_length);
     message_number_write(digits, sequence);
     for (size_t i = 0; i < MESSAGE_DIGITS; i++)
-        digits[i] ^= MASK[i & 3];
+        digits[i] ^= MASK[(message->sent_number + i) & 3];
 }
 
 bool message_read(const load_message *message, const unsigned char *payload, size_t length,
                   uint32_t *sequence)
 {
-    return length == message->length && message_number_read(payload, sequence) &&
-           memcmp(payload + MESSAGE_DIGITS, message->payload + MESSAGE_DIGITS, length - MESSAGE_DIGITS) == 0;
+    size_t number = message->number, behind = number + MESSAGE_DIGITS;
+
+    return length == message->length && message_number_read(payload + number, sequence) &&
+           memcmp(payload, message->payload, number) == 0 &&
+           memcmp(payload + behind, message->payload + behind, length - behind) == 0;
 }
 
 bool message_number_read(const unsigned char *digits, uint32_t *number)

@@ -2,7 +2,8 @@
 /*
  * WebSocket frames as the load generator needs them (RFC 6455, section 5.2), and the messages that it sends:
  * a sequence number and a filling that both ends know, so that a receiver can tell a right message from a
- * wrong, a missing or a repeated one at the price of one memcmp.
+ * wrong, a missing or a repeated one at the price of one memcmp. A message of Socket.IO is an event with one
+ * argument, a string, which is that number and filling.
  */
 #ifndef BENCH_LOAD_FRAME_H
 #define BENCH_LOAD_FRAME_H
@@ -46,13 +47,22 @@ size_t frame_write(unsigned char *to, uint8_t opcode, const unsigned char *mask,
 typedef struct load_message {
     unsigned char *frame; /* header, mask and masked payload with the number 0 */
     size_t frame_length;
-    unsigned char *payload; /* the payload unmasked, with the number 0 */
+    size_t sent_length;     /* of the payload that is sent */
+    size_t sent_number;     /* where the number stands in the payload that is sent */
+    unsigned char *payload; /* the payload that is expected, unmasked, with the number 0 */
     size_t length;
+    size_t number; /* where the number stands in it */
 } load_message;
 
 /* Makes a text message of `length` bytes, at least MESSAGE_DIGITS; letters, or `json`, records of a few
  * fields, which deflate to about a third as such messages do. False without memory. */
 bool message_make(load_message *message, size_t length, bool json);
+
+/*
+ * Makes an event of Socket.IO (protocol 5, in a message of Engine.IO 4) whose string is `length` bytes: it is
+ * sent under the name `event` and expected as "message", of which neither needs escapes.
+ */
+bool message_make_event(load_message *message, const char *event, size_t length);
 void message_free(load_message *message);
 
 /* Writes the frame of a number, message->frame_length bytes, to `to`. */

@@ -33,6 +33,11 @@ static const char HELP[] =
     "  --rounds              send the next --outstanding messages when all are answered, not one for one\n"
     "  --binary              large: binary messages, not text\n"
     "  --deflate             agree on permessage-deflate; what comes compressed is inflated or compared\n"
+    "  --socketio            clients of Socket.IO: messages are events with a string of --size; PATH is "
+    "like\n"
+    "                        /socket.io/?EIO=4&transport=websocket; not with large, spread, --deflate, "
+    "--json\n"
+    "  --event NAME          what is sent with --socketio; what comes back is always `message` (message)\n"
     "  --json                messages look like JSON, behind their number\n"
     "  --size BYTES          of a message's payload, 8 at least (64)\n"
     "  --warmup SECONDS      before the measurement (1)\n"
@@ -60,6 +65,8 @@ enum option_id {
     OPTION_BINARY,
     OPTION_DEFLATE,
     OPTION_JSON,
+    OPTION_SOCKETIO,
+    OPTION_EVENT,
     OPTION_SIZE,
     OPTION_WARMUP,
     OPTION_SECONDS,
@@ -87,6 +94,8 @@ static const struct option OPTIONS[] = {
     {"binary", no_argument, NULL, OPTION_BINARY},
     {"deflate", no_argument, NULL, OPTION_DEFLATE},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"socketio", no_argument, NULL, OPTION_SOCKETIO},
+    {"event", required_argument, NULL, OPTION_EVENT},
     {"size", required_argument, NULL, OPTION_SIZE},
     {"warmup", required_argument, NULL, OPTION_WARMUP},
     {"seconds", required_argument, NULL, OPTION_SECONDS},
@@ -176,6 +185,12 @@ static bool read_option(load_options *options, int id, const char *value)
     case OPTION_JSON:
         options->json = true;
         return true;
+    case OPTION_SOCKETIO:
+        options->socketio = true;
+        return true;
+    case OPTION_EVENT:
+        options->event = value;
+        return value[0] != '\0' && strpbrk(value, "\"\\") == NULL;
     case OPTION_SIZE:
         return read_count(value, 8, 64 << 20, &options->size);
     case OPTION_WARMUP:
@@ -226,6 +241,9 @@ static const char *check(const load_options *options)
         return "--senders is more than --connections";
     if (options->burst > 1 && options->senders > 1)
         return "--burst goes with one sender";
+    if (options->socketio && (options->deflate || options->json || strcmp(options->scenario, "large") == 0 ||
+                              strcmp(options->scenario, "spread") == 0))
+        return "--socketio does not go with large, spread, --deflate, --json";
     return NULL;
 }
 
@@ -235,6 +253,7 @@ bool options_read(load_options *options, int argc, char **argv)
 
     *options = (struct load_options){
         .path = "/echo",
+        .event = "message",
         .connections = 100,
         .pace = 64,
         .outstanding = 1,

@@ -16,7 +16,8 @@ typedef struct load_options {
     uint32_t connections;
     uint32_t pace;
     uint32_t outstanding;
-    bool rounds, binary, deflate, json;
+    bool rounds, binary, deflate, json, socketio;
+    const char *event;
     uint32_t size;
     double warmup, seconds, interval, hold, rate;
     uint64_t count;

@@ -19,6 +19,8 @@
 #define READ_LARGE   262144 /* when messages are longer than a read */
 #define FAILURES_MAX 100
 
+#define PACKET_LONGEST 1024 /* of Engine.IO's open and Socket.IO's CONNECT */
+
 #define DEFLATE_OFFER                                                                                        \
     "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "                             \
     "client_no_context_takeover\r\n"
@@ -52,6 +54,13 @@ static void forget(load_bytes *bytes)
     memset(bytes, 0, sizeof *bytes);
 }
 
+/* Of Socket.IO the packets that open a session are longer than small messages. */
+static size_t longest_of(const load_pool *pool)
+{
+    return pool->options.socketio && pool->message->length < PACKET_LONGEST ? PACKET_LONGEST
+                                                                            : pool->message->length;
+}
+
 bool pool_make(load_pool *pool, const pool_options *options, const pool_events *events,
                const load_message *message)
 {
@@ -81,7 +90,7 @@ bool pool_make(load_pool *pool, const pool_options *options, const pool_events *
     }
     /* A read begins behind what was kept, which is less than one frame. */
     pool->read_size = message->length > READ_SIZE ? READ_LARGE : READ_SIZE;
-    pool->input_capacity = pool->read_size + FRAME_HEADER_MAX + message->length;
+    pool->input_capacity = pool->read_size + FRAME_HEADER_MAX + longest_of(pool);
     pool->input = malloc(pool->input_capacity);
     pool->gathered_capacity = READ_SIZE + message->frame_length;
     pool->gathered = malloc(pool->gathered_capacity);
@@ -229,6 +238,59 @@ void pool_post(load_pool *pool, load_connection *connection, uint32_t sequence)
 /* ---- input -----------------------------------------------------------------------------------------------
  */
 
+/* Whether it is there and has got through the handshake of HTTP. */
+static bool takes_frames(const load_connection *connection)
+{
+    return connection->state == CONNECTION_JOINING || connection->state == CONNECTION_OPEN;
+}
+
+static void opened(load_pool *pool, load_connection *connection)
+{
+    connection->state = CONNECTION_OPEN;
+    pool->under_way--;
+    pool->open++;
+    histogram_add(&pool->opening, pool_clock() - connection->opening);
+}
+
+static bool begins(const unsigned char *payload, size_t length, const char *with)
+{
+    return length >= strlen(with) && memcmp(payload, with, strlen(with)) == 0;
+}
+
+static void send_packet(load_pool *pool, load_connection *connection, const char *packet)
+{
+    unsigned char frame[FRAME_HEADER_MAX + 8];
+
+    transmit(pool, connection, frame, frame_write(frame, FRAME_TEXT, HANDSHAKE_MASK, packet, strlen(packet)));
+}
+
+/*
+ * A packet of Engine.IO 4: open, then Socket.IO's CONNECT and its answer, heartbeats; anything else is the
+ * scenario's.
+ */
+static void take_packet(load_pool *pool, load_connection *connection, const unsigned char *payload,
+                        size_t length)
+{
+    char why[160];
+
+    if (length == 1 && payload[0] == '2') {
+        send_packet(pool, connection, "3");
+    } else if (connection->state == CONNECTION_OPEN) {
+        if (begins(payload, length, "1") || begins(payload, length, "41"))
+            drop(pool, connection, "the server disconnected it");
+        else if (pool->events.message)
+            pool->events.message(pool->events.arg, connection, payload, length);
+    } else if (begins(payload, length, "0{")) {
+        send_packet(pool, connection, "40");
+    } else if (begins(payload, length, "40{\"sid\":")) {
+        opened(pool, connection);
+    } else {
+        snprintf(why, sizeof why, "Socket.IO's CONNECT was answered with: %.*s",
+                 length < 80 ? (int)length : 80, (const char *)payload);
+        drop(pool, connection, why);
+    }
+}
+
 /* Handles one frame; false when the connection is gone with it. */
 static bool take_frame(load_pool *pool, load_connection *connection, const load_frame *frame)
 {
@@ -246,16 +308,18 @@ static bool take_frame(load_pool *pool, load_connection *connection, const load_
             drop(pool, connection, "a compressed frame came");
             return false;
         }
-        if (frame->compressed && pool->events.compressed)
+        if (pool->options.socketio)
+            take_packet(pool, connection, frame->payload, frame->length);
+        else if (frame->compressed && pool->events.compressed)
             pool->events.compressed(pool->events.arg, connection, frame->payload, frame->length);
         else if (!frame->compressed && pool->events.message)
             pool->events.message(pool->events.arg, connection, frame->payload, frame->length);
-        return connection->state == CONNECTION_OPEN;
+        return takes_frames(connection);
     case FRAME_PING:
         if (frame->length <= 125)
             transmit(pool, connection, pong,
                      frame_write(pong, FRAME_PONG, HANDSHAKE_MASK, frame->payload, frame->length));
-        return connection->state == CONNECTION_OPEN;
+        return takes_frames(connection);
     case FRAME_PONG:
         return true;
     case FRAME_CLOSE:
@@ -284,7 +348,7 @@ static void take_frames(load_pool *pool, load_connection *connection, unsigned c
             return;
         }
         if (result == FRAME_PARTIAL) {
-            if (length >= FRAME_HEADER_MAX + pool->message->length)
+            if (length >= FRAME_HEADER_MAX + longest_of(pool))
                 drop(pool, connection, "a frame longer than any message came");
             else if (!keep(&connection->input, data, length))
                 drop(pool, connection, "no memory for its input");
@@ -319,10 +383,10 @@ static void take_answer(load_pool *pool, load_connection *connection, unsigned c
         drop(pool, connection, why);
         return;
     }
-    connection->state = CONNECTION_OPEN;
-    pool->under_way--;
-    pool->open++;
-    histogram_add(&pool->opening, pool_clock() - connection->opening);
+    if (pool->options.socketio)
+        connection->state = CONNECTION_JOINING;
+    else
+        opened(pool, connection);
     take_frames(pool, connection, data + head, length - head);
 }
 
@@ -346,7 +410,7 @@ static void receive(load_pool *pool, load_connection *connection)
         memcpy(pool->input, connection->input.data, kept);
         connection->input.length = 0;
     }
-    if (connection->state == CONNECTION_OPEN)
+    if (takes_frames(connection))
         take_frames(pool, connection, pool->input, kept + (size_t)got);
     else
         take_answer(pool, connection, pool->input, kept + (size_t)got);

@@ -3,6 +3,9 @@
  * The client side: many WebSocket connections on one epoll set and one thread. Connections live in one array
  * and keep their index for life. What comes in is handed to the scenario by two callbacks; what goes out to
  * one connection in one turn leaves in one send.
+ *
+ * With pool_options.socketio each is a client of Socket.IO: it is open when the server has let it into the
+ * main namespace, the scenario gets events as messages, and heartbeats are answered here.
  */
 #ifndef BENCH_LOAD_POOL_H
 #define BENCH_LOAD_POOL_H
@@ -16,6 +19,7 @@ typedef enum connection_state {
     CONNECTION_CLOSED,
     CONNECTION_CONNECTING, /* connect(2) is in progress */
     CONNECTION_SHAKING,    /* the request is out, the answer is not complete */
+    CONNECTION_JOINING,    /* of Socket.IO: WebSocket is open, the CONNECT packet is not answered */
     CONNECTION_OPEN,
 } connection_state;
 
@@ -57,6 +61,7 @@ typedef struct pool_options {
     uint32_t connections;
     uint32_t pace; /* handshakes under way at one time, at most */
     bool deflate;  /* agree on permessage-deflate, without takeover, or fail */
+    bool socketio; /* speak Socket.IO; the path then asks for EIO=4&transport=websocket */
 } pool_options;
 
 struct load_pool {

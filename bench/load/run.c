@@ -61,7 +61,8 @@ bool run_open(load_run *run, const load_options *options, run_message on_message
     run->on_message = on_message;
     if (!run_processes(options, &run->processes))
         return false;
-    if (!message_make(&run->message, options->size, options->json)) {
+    if (!(options->socketio ? message_make_event(&run->message, options->event, options->size)
+                            : message_make(&run->message, options->size, options->json))) {
         fputs("load: no memory for the message\n", stderr);
         return false;
     }
@@ -70,8 +71,8 @@ bool run_open(load_run *run, const load_options *options, run_message on_message
         message_free(&run->message);
         return false;
     }
-    const pool_options wanted = {options->address, options->path, options->connections, options->pace,
-                                 options->deflate};
+    const pool_options wanted = {options->address, options->path,    options->connections,
+                                 options->pace,    options->deflate, options->socketio};
     const pool_events events = {
         .message = take_message, .compressed = take_compressed, .closed = take_closed, .arg = run};
     if (!pool_make(&run->pool, &wanted, &events, &run->message)) {

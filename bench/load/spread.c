@@ -108,7 +108,7 @@ static bool kill_one(load_run *run, const share_table *before, uint64_t *cut, do
 /* Stops a worker and opens further connections: the others must take them. */
 static bool stop_one(const load_options *options, pid_t victim, load_histogram *opening)
 {
-    const pool_options wanted = {options->address, options->path, 100, 1, false};
+    const pool_options wanted = {options->address, options->path, 100, 1, false, false};
     const pool_events events = {0};
     load_message message;
     load_pool pool;

@@ -118,6 +118,29 @@ static void a_changed_or_cut_message_is_told_from_a_right_one(void **state)
     message_free(&message);
 }
 
+static void an_event_is_sent_under_its_name_and_expected_as_message(void **state)
+{
+    const char *sent = "42[\"tell\",\"89abcdefijkl\"]", *expected = "42[\"message\",\"89abcdefijkl\"]";
+    load_message message;
+    unsigned char data[FRAME_HEADER_MAX + 64];
+    load_frame frame;
+    size_t taken;
+    uint32_t number = 0;
+
+    (void)state;
+    assert_true(message_make_event(&message, "tell", 12));
+    message_write(&message, data, 0x89abcdef);
+    assert_int_equal(frame_parse(data, message.frame_length, &frame, &taken), FRAME_WHOLE);
+    assert_int_equal(frame.length, strlen(sent));
+    assert_memory_equal(frame.payload, sent, frame.length);
+    assert_true(message_read(&message, (const unsigned char *)expected, strlen(expected), &number));
+    assert_int_equal(number, 0x89abcdef);
+    assert_false(message_read(&message, (const unsigned char *)sent, strlen(sent), &number));
+    assert_false(message_read(&message, (const unsigned char *)"42[\"MESSAGE\",\"89abcdefijkl\"]",
+                              strlen(expected), &number));
+    message_free(&message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +150,7 @@ int main(void)
         cmocka_unit_test(a_length_beyond_the_bytes_is_partial_not_an_overflow),
         cmocka_unit_test(a_message_carries_its_number),
         cmocka_unit_test(a_changed_or_cut_message_is_told_from_a_right_one),
+        cmocka_unit_test(an_event_is_sent_under_its_name_and_expected_as_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
