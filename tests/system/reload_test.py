@@ -155,8 +155,10 @@ def test_reloads_one_after_the_other_are_noticed_by_nobody(start):
     with Load(server, **CROWD) as load:
         for release in range(2, count + 2):
             reload(server, release)
+            load.goes_on(count=20)  # by whoever serves now, beside those that finish
         load.goes_on()
         load.assert_nobody_noticed()
+    assert load.result["closed 1012"] > 0 and load.result["told to close"] > 0
     assert not re.search(r"abandoned|\[(ERROR|CRITICAL)\]|SIGKILL", server.log())
     # Both slots were there for new clients to the end.
     newest = {slot: max(int(worker.partition(".")[2]) for worker in load.result["workers"] if worker.startswith(f"{slot}."))
