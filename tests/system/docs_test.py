@@ -65,10 +65,10 @@ def test_the_options_that_it_names_exist(page):
         assert option in known, option
 
 
-def test_the_example_of_the_readme_is_the_echo_example():
+def test_the_example_of_the_readme_is_the_message_example():
     readme = (ROOT / "README.md").read_text()
-    echo = (ROOT / "examples" / "echo.c").read_text()
-    assert echo.partition("\n")[2] in readme
+    message = (ROOT / "examples" / "message.c").read_text()
+    assert message.partition("\n")[2] in readme
 
 
 def test_the_examples_are_as_short_as_the_readme_says():
