@@ -497,7 +497,7 @@ def test_messages_are_deflated_where_that_was_agreed(server):
 
 
 def test_a_server_that_stops_tells_its_clients(start):
-    server = start("contract.so", workers=1)
+    server = start("contract.so", "--graceful-timeout", "3", workers=1)
     client, _ = opened(server)
     session = Session(server)
     poll = session.begin_poll()
